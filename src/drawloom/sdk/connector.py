@@ -1,0 +1,212 @@
+"""A connector is a named set of tools that share one kind of connection."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal, TypeAlias, overload
+
+from drawloom.errors import Failure, FailureKind
+from drawloom.policies import Effect
+from drawloom.sdk import schemas
+from drawloom.sdk.connection import Connection
+
+EffectName: TypeAlias = Literal["pure", "read", "idempotent", "keyed", "once"]
+ToolFunction: TypeAlias = Callable[..., Any]
+
+# While a chain is traced, a call of a tool adds a step instead of doing the work.
+TRACER: ContextVar[Callable[[Tool, tuple[Any, ...], dict[str, Any]], Any] | None] = ContextVar(
+    "TRACER", default=None
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What an exception of a vendor's library means.
+
+    `harmless` where it proves that nothing happened at the service.
+    """
+
+    kind: FailureKind
+    harmless: bool = False
+
+
+# The key is the exception's full dotted name, so that the table can be read
+# without importing the vendor's library. The nearest class in the exception's
+# ancestry wins. A function makes the whole `Failure` itself.
+FaultTable: TypeAlias = Mapping[str, FailureKind | Fault | Callable[[Any], Failure]]
+
+
+class Tool:
+    """One operation: a function with schemas, an effect and a text.
+
+    Calling it calls the function, so a tool stays a plain function in Python.
+    `inline` is the author's word that a call is quick and never waits: such a
+    tool may be a plain `def`, and is called on the event loop. Any other `def`
+    runs in a thread.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        function: ToolFunction,
+        *,
+        effect: Effect,
+        connection: str | None,
+        timeout: float | None = None,
+        inline: bool = False,
+        faults: FaultTable | None = None,
+    ) -> None:
+        self.name = name
+        self.function = function
+        self.effect = effect
+        self.connection = connection
+        self.timeout = timeout
+        self.is_async = inspect.iscoroutinefunction(function)
+        self.inline = inline
+        self.faults: FaultTable = faults or {}
+        self.doc = inspect.getdoc(function) or ""
+        self.summary = self.doc.partition("\n")[0]
+        if not self.summary:
+            raise TypeError(f"{name}: a tool needs a docstring; its first line is the palette text")
+        self.__doc__ = self.doc
+        self.__name__ = function.__name__
+        self.__wrapped__ = function
+
+    @cached_property
+    def signature(self) -> schemas.Signature:
+        return schemas.Signature(self.function, self.connection is not None)
+
+    @cached_property
+    def model(self) -> Any:
+        """The pydantic model of the input."""
+        return schemas.input_model(self.name, self.signature)
+
+    @cached_property
+    def adapter(self) -> Any:
+        """The pydantic adapter of the output."""
+        from pydantic import ConfigDict, TypeAdapter
+
+        kept = self.signature.returns
+        config = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
+        try:
+            return TypeAdapter(kept, config=config)
+        except Exception:  # a model or dataclass brings its own configuration
+            return TypeAdapter(kept)
+
+    @cached_property
+    def input_schema(self) -> dict[str, Any]:
+        """JSON Schema (2020-12) of the input: an object."""
+        return schemas.input_schema(self.model)
+
+    @cached_property
+    def output_schema(self) -> dict[str, Any]:
+        """JSON Schema (2020-12) of the output."""
+        return schemas.output_schema(self.adapter)
+
+    @cached_property
+    def plain_input(self) -> bool:
+        """Whether JSON arguments can be passed on as they are."""
+        hints = self.signature.hints
+        return all(schemas.is_plain(hints[p.name]) for p in self.signature.parameters)
+
+    @cached_property
+    def plain_output(self) -> bool:
+        """Whether what the function returns already is JSON."""
+        return schemas.is_plain(self.signature.returns)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if trace := TRACER.get():
+            return trace(self, args, kwargs)
+        return self.function(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"<tool {self.name} ({self.effect})>"
+
+
+@dataclass(slots=True)
+class Connector:
+    """A set of tools. `connection` is None where the tools need no client."""
+
+    name: str
+    connection: type[Connection] | None = None
+    faults: FaultTable = field(default_factory=dict)
+    tools: dict[str, Tool] = field(default_factory=dict)
+
+    def tool(
+        self,
+        *,
+        effect: EffectName,
+        name: str | None = None,
+        timeout: float | None = None,
+        inline: bool = False,
+        client: bool | None = None,
+    ) -> Callable[[ToolFunction], Tool]:
+        """Register a function as the tool `<connector>.<function name>`.
+
+        *timeout* is the default deadline of one call in seconds. *client* False
+        is for a tool of a connector with connections that needs none itself.
+        """
+
+        def register(function: ToolFunction) -> Tool:
+            full = f"{self.name}.{name or function.__name__.rstrip('_')}"
+            if full in self.tools:
+                raise TypeError(f"{full}: there is already a tool of that name")
+            with_client = self.connection is not None and client is not False
+            made = Tool(
+                full,
+                function,
+                effect=Effect(effect),
+                connection=self.name if with_client else None,
+                timeout=timeout,
+                inline=inline,
+                faults=self.faults,
+            )
+            self.tools[full] = made
+            return made
+
+        return register
+
+
+@overload
+def tool(function: ToolFunction, /) -> Tool: ...
+@overload
+def tool(
+    *,
+    effect: EffectName = ...,
+    name: str | None = ...,
+    timeout: float | None = ...,
+    inline: bool = ...,
+    faults: FaultTable | None = ...,
+) -> Callable[[ToolFunction], Tool]: ...
+def tool(
+    function: ToolFunction | None = None,
+    /,
+    *,
+    effect: EffectName = "once",
+    name: str | None = None,
+    timeout: float | None = None,
+    inline: bool = False,
+    faults: FaultTable | None = None,
+) -> Tool | Callable[[ToolFunction], Tool]:
+    """Make a function a tool of your own, named `my.<function name>` unless you say.
+
+    The effect is `once` unless declared: the one that is never repeated unasked.
+    """
+
+    def make(function: ToolFunction) -> Tool:
+        full = name or f"my.{function.__name__.rstrip('_')}"
+        return Tool(
+            full,
+            function,
+            effect=Effect(effect),
+            connection=None,
+            timeout=timeout,
+            inline=inline,
+            faults=faults,
+        )
+
+    return make if function is None else make(function)
