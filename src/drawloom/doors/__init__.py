@@ -6,6 +6,25 @@
 
 from __future__ import annotations
 
+from drawloom.doors.addresses import Reach
+from drawloom.doors.client import Answer, Credential, HttpClient, Limits, Tls
 from drawloom.doors.doors import Doors
+from drawloom.doors.egress import Egress, judge
+from drawloom.doors.folders import Entry, Folder
+from drawloom.doors.meter import METER, Meter
 
-__all__ = ["Doors"]
+__all__ = [
+    "METER",
+    "Answer",
+    "Credential",
+    "Doors",
+    "Egress",
+    "Entry",
+    "Folder",
+    "HttpClient",
+    "Limits",
+    "Meter",
+    "Reach",
+    "Tls",
+    "judge",
+]

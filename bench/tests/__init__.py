@@ -1,0 +1,1 @@
+"""Tests of the harness: arithmetic that a wrong figure would come from."""

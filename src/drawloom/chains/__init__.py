@@ -1,0 +1,22 @@
+"""The chain document: its model, its YAML and JSON, its check, and the `Plan` it compiles to.
+
+Pure apart from what is handed in: no files, no network, no clock. This room
+imports `dataflow`, `policies` and `errors`, never the engine or a connector.
+"""
+
+from __future__ import annotations
+
+from drawloom.chains.document import Chain, Step
+from drawloom.chains.loading import chain_of, load
+from drawloom.chains.plan import Connection, Plan, PlanStep, compile_chain
+
+__all__ = [
+    "Chain",
+    "Connection",
+    "Plan",
+    "PlanStep",
+    "Step",
+    "chain_of",
+    "compile_chain",
+    "load",
+]

@@ -1,0 +1,9 @@
+"""Query and fill SQLite files: no server, exact values, all or nothing."""
+
+from __future__ import annotations
+
+# The tools register themselves with the connector when their modules are read.
+from drawloom.connectors.databases.sqlite import statements, tables
+from drawloom.connectors.databases.sqlite.connection import connector
+
+__all__ = ["connector", "statements", "tables"]

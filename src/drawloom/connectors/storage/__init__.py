@@ -1,0 +1,1 @@
+"""Connectors to what keeps files."""

@@ -1,0 +1,8 @@
+"""Text, CSV and JSON Lines files inside one folder, read with limits and written whole."""
+
+from __future__ import annotations
+
+from drawloom.connectors.storage.files import lines, tables, texts, tools
+from drawloom.connectors.storage.files.connection import FilesConnection, connector
+
+__all__ = ["FilesConnection", "connector", "lines", "tables", "texts", "tools"]

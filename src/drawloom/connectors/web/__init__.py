@@ -1,0 +1,1 @@
+"""Connectors that speak the web's own protocols."""

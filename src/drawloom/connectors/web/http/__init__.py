@@ -1,0 +1,8 @@
+"""Requests to any HTTP service: all methods, JSON, forms, files, paging and typed failures."""
+
+from __future__ import annotations
+
+from drawloom.connectors.web.http import paging, tools
+from drawloom.connectors.web.http.connection import HttpConnection, connector
+
+__all__ = ["HttpConnection", "connector", "paging", "tools"]

@@ -1,0 +1,11 @@
+"""SQL stores: connections that are set up right, migrations, and named queries.
+
+Values are always bound; SQL stands in `.sql` files. May import `errors`.
+"""
+
+from __future__ import annotations
+
+from drawloom.db.queries import queries
+from drawloom.db.sqlite import SCHEMA_VERSION, connect_reader, connect_writer
+
+__all__ = ["SCHEMA_VERSION", "connect_reader", "connect_writer", "queries"]

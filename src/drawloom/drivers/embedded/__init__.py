@@ -1,0 +1,13 @@
+"""Run chains in this process, journaled to SQLite; see `engine`.
+
+May import `kernel`, `chains`, `dataflow`, `policies`, `runtime`, `facts`,
+`db`, `doors` and `sdk`.
+"""
+
+from __future__ import annotations
+
+from drawloom.drivers.embedded.engine import Durability, Engine, new_run_id
+from drawloom.drivers.embedded.runner import Result, StepResult
+from drawloom.drivers.embedded.state import STORE, owner_of
+
+__all__ = ["STORE", "Durability", "Engine", "Result", "StepResult", "new_run_id", "owner_of"]

@@ -1,0 +1,307 @@
+"""The embedded engine: one process, SQLite files, nothing else.
+
+    async with Engine(catalogue, state=Path(".drawloom")) as engine:
+        result = await engine.run(plan, {"days": 3})
+
+Durability: `full` (each answer that an effect rests on is synced to disk
+first), `relaxed` (the operating system decides when; a power failure may lose
+the last moments, a crash of the process does not), `memory` (nothing is kept).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self, TypeAlias
+
+import apsw
+
+from drawloom.chains.plan import Plan
+from drawloom.dataflow.expressions import INLINE
+from drawloom.dataflow.validation import validator_for
+from drawloom.dataflow.values import encode_value
+from drawloom.db import connect_writer, queries
+from drawloom.doors import Doors
+from drawloom.drivers.embedded import requests, retention
+from drawloom.drivers.embedded.codec import Payloads
+from drawloom.drivers.embedded.journal import Journal
+from drawloom.drivers.embedded.pump import Pump, now
+from drawloom.drivers.embedded.recovery import PlanShelf, Replayed, replay
+from drawloom.drivers.embedded.runner import Result, Runner
+from drawloom.drivers.embedded.state import STORE, Ownership
+from drawloom.errors import Failure, FailureKind, StateUnusable, ValueInvalid
+from drawloom.facts import RunStarted, Sink
+from drawloom.kernel import (
+    AwaitResolution,
+    CallFailed,
+    CancelRequested,
+    Finish,
+    Resolved,
+    Run,
+    Started,
+)
+from drawloom.runtime import Catalogue, Clients, Hands, StoredConnection
+
+Durability: TypeAlias = Literal["full", "relaxed", "memory"]
+
+_SQL = queries("journal")
+
+
+class Engine:
+    """Runs chains in this process. An async context manager; opening it recovers.
+
+    *state* is the state directory, which this process then owns; it is not
+    touched with durability `memory`. *keep_days* is how long runs that ended are kept.
+    """
+
+    def __init__(
+        self,
+        catalogue: Catalogue | None = None,
+        connections: Mapping[str, StoredConnection] | None = None,
+        *,
+        state: Path | str | None = None,
+        durability: Durability = "full",
+        doors: Doors | None = None,
+        keep_days: float = 30.0,
+        recover: bool = True,
+    ) -> None:
+        if durability != "memory" and state is None:
+            raise StateUnusable("an engine that keeps its runs needs a state directory")
+        self.catalogue = catalogue or Catalogue()
+        self.connections = dict(connections or {})
+        self.state = None if state is None or durability == "memory" else Path(state)
+        self.durability = durability
+        self.recovered: tuple[str, ...] = ()
+        self.unrecovered: dict[str, str] = {}  # run -> why it cannot go on
+        self._doors = doors or Doors()
+        self._keep_days = keep_days
+        self._recover = recover
+        self._ownership: Ownership | None = None
+        self._db: apsw.Connection | None = None
+        self._stored: set[str] = set()  # digests of plans that are in the store
+        self._numbers = 0
+        self._requests: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        hands = Hands(Clients(self.catalogue, self.connections, self._doors))
+        self._pump = Pump(hands, None)
+        if self.state is not None:
+            self._ownership = Ownership(self.state).__enter__()
+            try:
+                self._open_store(self.state)
+            except BaseException:
+                await self.__aexit__(None, None, None)
+                raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._requests is not None:
+            self._requests.cancel()
+        await self._pump.aclose()
+        if self._pump.journal is not None:
+            await self._pump.journal.aclose()
+        if self._db is not None:
+            self._db.close()
+        if self._ownership is not None:
+            self._ownership.__exit__(None, None, None)
+
+    # -- runs --------------------------------------------------------------------
+
+    async def start(
+        self,
+        plan: Plan,
+        input: Mapping[str, Any] | None = None,
+        *,
+        run_id: str | None = None,
+        bindings: Mapping[str, str] | None = None,
+    ) -> str:
+        """Begin a run; its id is given back once the start is durable.
+
+        Raises `ValueInvalid` for input that does not fit, naming the field, and
+        `StateUnusable` where the store cannot be written.
+        """
+        runner = self._start(plan, input, run_id, bindings)
+        await self._pump.until_durable(runner.lsn)
+        return runner.run_id
+
+    async def run(
+        self,
+        plan: Plan,
+        input: Mapping[str, Any] | None = None,
+        *,
+        run_id: str | None = None,
+        bindings: Mapping[str, str] | None = None,
+    ) -> Result:
+        """Begin a run and wait until it has ended, or waits for a person."""
+        runner = self._start(plan, input, run_id, bindings)
+        await asyncio.shield(runner.done)
+        return Result(runner.run)
+
+    async def wait(self, run_id: str) -> Result:
+        """Wait until a run that is under way has ended, or waits for a person."""
+        runner = self._runner(run_id)
+        await asyncio.shield(runner.done)
+        return Result(runner.run)
+
+    async def cancel(self, run_id: str, reason: str = "asked to stop") -> None:
+        """Ask a run to stop. Clean-up steps still run; `wait` tells the end."""
+        self._pump.post(self._runner(run_id), CancelRequested(reason, now()))
+
+    async def resolve(
+        self,
+        run_id: str,
+        call: str,
+        outcome: Literal["succeeded", "failed", "again"],
+        output: Any = None,
+        message: str = "",
+    ) -> None:
+        """Say how a call with an unknown outcome ended, or have it made again.
+
+        Raises `ValueInvalid` where the run does not wait for that call, or
+        *output* does not fit the tool's output schema.
+        """
+        runner = self._runner(run_id)
+        waiting = runner.run.unknown_calls
+        if call not in waiting:
+            known = ", ".join(waiting) or "nothing"
+            raise ValueInvalid(f"run {run_id} does not wait for {call!r}; it waits for {known}")
+        if outcome == "succeeded":
+            step = runner.plan.by_name[call.partition("#")[0].partition("[")[0]]
+            validator_for(dict(step.spec.output_schema)).check(output, where="output")
+            output = encode_value(output)
+        self._pump.resolve(runner, Resolved(call, outcome, now(), output, message))
+        await asyncio.sleep(0)
+
+    def active(self) -> tuple[str, ...]:
+        """The runs that are under way or wait for a person."""
+        return tuple(self._pump.runners)
+
+    def watch(self, sink: Sink) -> None:
+        """Have every fact from now on given to *sink*, on the event loop."""
+        self._pump.watch(sink)
+
+    # -- starting ----------------------------------------------------------------
+
+    def _start(
+        self,
+        plan: Plan,
+        given: Mapping[str, Any] | None,
+        run_id: str | None,
+        bindings: Mapping[str, str] | None,
+    ) -> Runner:
+        if self._pump.broken is not None:
+            raise self._pump.broken
+        accepted = encode_value(plan.accept_input(given))
+        run_id = run_id or new_run_id()
+        if run_id in self._pump.runners:
+            raise ValueInvalid(f"there is already a run {run_id!r}")
+        self._numbers += 1
+        runner = self._made(run_id, self._numbers, plan, Run(plan, run_id), bindings)
+        runner.started_at = now()
+        journal = self._pump.journal
+        if journal is not None:
+            self._store_plan(plan)
+            bound = json.dumps(dict(runner.bindings))
+            journal.run(
+                (runner.number, run_id, plan.name, plan.digest, "running", runner.started_at, bound)
+            )
+        self._pump.runners[run_id] = runner
+        self._pump.begin(runner, Started(accepted, runner.started_at))
+        return runner
+
+    def _made(
+        self, run_id: str, number: int, plan: Plan, run: Run, bindings: Mapping[str, str] | None
+    ) -> Runner:
+        journal = self._pump.journal
+
+        def write(digest: bytes, body: str) -> None:
+            if journal is not None:
+                journal.payload((number, digest, body))
+
+        done = asyncio.get_running_loop().create_future()
+        return Runner(run_id, number, plan, run, dict(bindings or {}), Payloads(write), done)
+
+    def _store_plan(self, plan: Plan) -> None:
+        if plan.digest in self._stored:
+            return
+        assert self._pump.journal is not None
+        self._pump.journal.plan(
+            (
+                plan.digest,
+                plan.name,
+                plan.version,
+                json.dumps(dict(plan.document)),
+                json.dumps(dict(plan.effects)),
+                now(),
+            )
+        )
+        self._stored.add(plan.digest)
+
+    def _runner(self, run_id: str) -> Runner:
+        runner = self._pump.runners.get(run_id)
+        if runner is None:
+            raise ValueInvalid(f"run {run_id!r} is not under way here")
+        return runner
+
+    # -- opening and recovery ----------------------------------------------------
+
+    def _open_store(self, state: Path) -> None:
+        assert self.durability != "memory"
+        self._db = db = connect_writer(state / STORE, self.durability)
+        retention.forget(db, before=now() - round(self._keep_days * 86_400_000_000))
+        self._numbers = db.execute(_SQL["last_run"]).get
+        last = db.execute(_SQL["last_lsn"]).get
+        unfinished = db.execute(_SQL["open_runs"]).fetchall() if self._recover else []
+        shelf = PlanShelf(db, self.catalogue.find)
+        replayed = [(row, self._replayed(db, shelf, row)) for row in unfinished]
+        self._pump.journal = Journal(db, last, self._pump.durable, self._pump.broke)
+        for row, found in replayed:
+            if found is not None:
+                self._go_on(row, found)
+        self.recovered = tuple(self._pump.runners)
+        self._pump.wake()
+        self._requests = asyncio.create_task(requests.serve(state, self))
+
+    def _replayed(self, db: apsw.Connection, shelf: PlanShelf, row: Any) -> Replayed | None:
+        number, run_id, _, digest, *_ = row
+        try:
+            return replay(db, run_id, number, shelf.get(digest))
+        except Exception as exc:  # this run alone cannot go on; the others must
+            self.unrecovered[run_id] = str(exc)
+            return None
+
+    def _go_on(self, row: Any, replayed: Replayed) -> None:
+        number, run_id, chain, _, _, _, bindings = row
+        run = replayed.run
+        runner = self._made(run_id, number, run.plan, run, json.loads(bindings))
+        runner.seq, runner.started_at = replayed.seq, replayed.started_at
+        runner.commands = dict(replayed.calls)
+        self._pump.runners[run_id] = runner
+        self._pump.tell(RunStarted(run_id, chain, now(), resumed=True))
+        run.use_budget(INLINE)
+        for command in replayed.last:
+            if isinstance(command, (Finish, AwaitResolution)):
+                self._pump.queue(runner, command)
+        for command in replayed.open_evaluations:
+            self._pump.queue(runner, command)
+        for call, life in list(run.calls.items()):
+            if life.status == "resting":
+                self._pump.set_timer(runner, call, life.due)
+            else:
+                lost = Failure(FailureKind.LOST, "the process ended during the call")
+                self._pump.post(runner, CallFailed(call, lost, now()))
+
+
+def new_run_id() -> str:
+    """A new id; ids sort by the time at which they were made."""
+    return f"{time.time_ns() // 1_000_000:011x}{secrets.token_hex(4)}"

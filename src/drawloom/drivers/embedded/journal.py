@@ -1,0 +1,213 @@
+"""The journal: every event of every run, in order, written by one thread in groups.
+
+The event loop collects rows; as soon as the writer is idle it hands over all
+that has come in as one transaction, so that a hundred runs share one sync.
+Each kind of row is one statement per transaction: every statement costs the
+writer two hand-overs of the interpreter lock, which is what starves it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from functools import cache
+from queue import SimpleQueue
+from typing import Any, TypeAlias
+
+import apsw
+
+from drawloom.errors import StateUnusable
+
+_LARGEST_STATEMENT = 256  # rows; bound by SQLite's 32,766 parameters
+
+Row: TypeAlias = tuple[Any, ...]
+
+_TABLES = {
+    "events": (
+        "insert into events (lsn, run, seq, at, kind, call, digest, body, refs, wall, cpu, "
+        "bytes_in, bytes_out) values {values}",
+        13,
+    ),
+    "runs": (
+        "insert into runs (number, id, chain, plan, status, started_at, bindings) values {values}",
+        7,
+    ),
+    "plans": (
+        "insert or ignore into plans (digest, chain, version, document, effects, stored_at) "
+        "values {values}",
+        6,
+    ),
+    "payloads": ("insert or ignore into payloads (run, digest, body) values {values}", 3),
+    "states": (
+        "with new (number, status, ended_at, output, refs, failure) as (values {values}) "
+        "update runs set status = new.status, ended_at = new.ended_at, output = new.output, "
+        "refs = new.refs, failure = new.failure from new where runs.number = new.number",
+        6,
+    ),
+}
+
+
+@cache
+def _statement(table: str, rows: int) -> str:
+    text, width = _TABLES[table]
+    row = "(" + ",".join("?" * width) + ")"
+    return text.format(values=",".join([row] * rows))
+
+
+class _Batch:
+    """Rows that are committed together."""
+
+    __slots__ = ("events", "last", "payloads", "plans", "runs", "states")
+
+    def __init__(self) -> None:
+        self.events: list[Row] = []
+        self.plans: list[Row] = []
+        self.runs: list[Row] = []
+        self.payloads: list[Row] = []
+        self.states: list[Row] = []
+        self.last = 0
+
+    def statements(self) -> list[tuple[str, Row]]:
+        parts = []
+        for table in ("plans", "runs", "payloads", "events", "states"):
+            rows: list[Row] = getattr(self, table)
+            for start in range(0, len(rows), _LARGEST_STATEMENT):
+                part = rows[start : start + _LARGEST_STATEMENT]
+                values = tuple(value for row in part for value in row)
+                parts.append((_statement(table, len(part)), values))
+        return parts
+
+
+class Journal:
+    """Appends rows and says when they are on disk. Used from one event loop.
+
+    *on_durable* is called on the loop whenever more rows are on disk, and
+    *on_broken* once, when they can no longer be written.
+    """
+
+    def __init__(
+        self,
+        db: apsw.Connection,
+        last_lsn: int,
+        on_durable: Callable[[int], None],
+        on_broken: Callable[[StateUnusable], None],
+    ) -> None:
+        self._db = db
+        self._loop = asyncio.get_running_loop()
+        self._on_durable = on_durable
+        self._on_broken = on_broken
+        self._batch = _Batch()
+        self._writing = False
+        self._batches: SimpleQueue[_Batch | None] = SimpleQueue()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self.appended = last_lsn
+        self.durable = last_lsn
+        self.syncs = 0
+        self._thread = threading.Thread(target=self._write_all, name="drawloom-journal")
+        self._thread.start()
+
+    def event(self, row: Row) -> int:
+        """Append an event (all of its columns but the LSN); its LSN is given back."""
+        self.appended = lsn = self.appended + 1
+        self._batch.events.append((lsn, *row))
+        return lsn
+
+    def run(self, row: Row) -> None:
+        """Append the row of a new run."""
+        self._batch.runs.append(row)
+
+    def plan(self, row: Row) -> None:
+        """Append a plan, before the first run of it."""
+        self._batch.plans.append(row)
+
+    def payload(self, row: Row) -> None:
+        """Append a value that is too large to be repeated."""
+        self._batch.payloads.append(row)
+
+    def state(self, row: Row) -> int:
+        """Append a change of a run's status; it is durable with the LSN given back."""
+        self._batch.states.append(row)
+        # A batch without events still has to be waited for.
+        self.appended = lsn = self.appended + 1
+        return lsn
+
+    def flush(self) -> None:
+        """Hand over what has come in, unless the writer is busy (it then follows at once)."""
+        if self._writing or self.appended == self.durable:
+            return
+        batch, self._batch = self._batch, _Batch()
+        batch.last = self.appended
+        self._writing = True
+        self._idle.clear()
+        self._batches.put(batch)
+
+    async def drained(self) -> None:
+        """Wait until all that was appended is on disk."""
+        while self.appended > self.durable:
+            self.flush()
+            await self._idle.wait()
+
+    async def aclose(self) -> None:
+        """Write what is left and end the thread. The connection stays open."""
+        await self.drained()
+        self._batches.put(None)
+        await asyncio.to_thread(self._thread.join)
+
+    # -- on the loop, told by the writer -----------------------------------------
+
+    def _committed(self, lsn: int) -> None:
+        self.durable = lsn
+        self.syncs += 1
+        self._writing = False
+        self.flush()
+        if not self._writing:
+            self._idle.set()
+        self._on_durable(lsn)
+
+    def _broke(self, exc: StateUnusable) -> None:
+        self.durable = self.appended  # nothing more will be: let nobody wait
+        self._idle.set()
+        self._on_broken(exc)
+
+    # -- on the writer's thread --------------------------------------------------
+
+    def _write_all(self) -> None:
+        while (batch := self._batches.get()) is not None:
+            try:
+                self._write(batch)
+            except Exception as exc:
+                self._tell(self._broke, _unusable(exc))
+                return
+            self._tell(self._committed, batch.last)
+
+    def _write(self, batch: _Batch) -> None:
+        statements = batch.statements()
+        if len(statements) == 1:
+            self._db.execute(*statements[0])
+            return
+        self._db.execute("begin immediate")
+        try:
+            for statement, values in statements:
+                self._db.execute(statement, values)
+            self._db.execute("commit")
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("rollback")
+            raise
+
+    def _tell(self, what: Callable[[Any], None], value: object) -> None:
+        try:
+            self._loop.call_soon_threadsafe(what, value)
+        except RuntimeError:
+            pass  # the loop is closed: the process is on its way out
+
+
+def _unusable(exc: Exception) -> StateUnusable:
+    if isinstance(exc, apsw.FullError):
+        return StateUnusable(
+            "the disk of the state directory is full; nothing that was acknowledged is lost. "
+            "Free some space and start again: unfinished runs go on by themselves"
+        )
+    return StateUnusable(f"the journal cannot be written: {type(exc).__name__}: {exc}")

@@ -1,0 +1,496 @@
+"""The pump: takes events from the inbox, and carries out what the kernel says.
+
+One pump takes events from the inbox, journals each, feeds the kernel, and
+carries out what it says. A tool that never waits is called right there; one
+that suspends keeps the pump's task as its own, and another pump goes on, so a
+linear stretch of quick tools needs no task at all.
+
+A row is appended before its event is received. What only looks (`pure`,
+`read`) is called at once, for it can be asked again; any other call, and the
+end of a run, waits until the rows that it rests on are on disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import types
+from collections import deque
+from collections.abc import Callable, Coroutine, Generator
+from typing import Any
+
+from drawloom.drivers.embedded.codec import body_of, call_digest, to_json
+from drawloom.drivers.embedded.journal import Journal
+from drawloom.drivers.embedded.runner import Call, Runner
+from drawloom.errors import Failure, FailureKind, StateUnusable, ToolError
+from drawloom.facts import (
+    CallStarted,
+    Fact,
+    Line,
+    RunEnded,
+    RunStalled,
+    RunStarted,
+    Sink,
+    StepEnded,
+    ToolCall,
+)
+from drawloom.kernel import (
+    AwaitResolution,
+    CallFailed,
+    CallSucceeded,
+    CallTool,
+    CancelCall,
+    Command,
+    Evaluate,
+    Evaluated,
+    Event,
+    Finish,
+    Resolved,
+    SetTimer,
+    Started,
+    TimerFired,
+)
+from drawloom.runtime.calling import Hands, Measured, Prepared, failure_of
+from drawloom.runtime.evaluator import Evaluator
+from drawloom.sdk import Context
+
+_TURN = 0.005  # seconds that the pump may work before others get the loop
+
+
+def now() -> int:
+    """Microseconds since 1970 (UTC)."""
+    return time.time_ns() // 1000
+
+
+class Pump:
+    """Carries the commands of all runs of one engine out."""
+
+    def __init__(self, hands: Hands, journal: Journal | None) -> None:
+        self.hands = hands
+        self.journal = journal
+        self.runners: dict[str, Runner] = {}
+        self.broken: StateUnusable | None = None
+        self._inbox: deque[tuple[Runner, Any]] = deque()
+        self._parked: deque[tuple[int, Runner | None, Any]] = deque()
+        self._sinks: list[Sink] = []
+        self._pumping = False
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._evaluator: Evaluator | None = None
+        self._loop = asyncio.get_running_loop()
+
+    # -- what the engine uses ----------------------------------------------------
+
+    def watch(self, sink: Sink) -> None:
+        """Have every fact from now on given to *sink*."""
+        self._sinks.append(sink)
+
+    def post(self, runner: Runner, event: Event) -> None:
+        """Have an event journaled and received."""
+        self._inbox.append((runner, event))
+        self.wake()
+
+    def begin(self, runner: Runner, event: Started) -> None:
+        """Have a new run started: its first row is appended before this returns."""
+        self.tell(RunStarted(runner.run_id, runner.plan.name, event.at))
+        self._take(runner, event)
+        self.wake()
+
+    def resolve(self, runner: Runner, event: Resolved) -> None:
+        if runner.done.done():
+            runner.done = self._loop.create_future()
+        if self.journal is not None:
+            self.journal.state((runner.number, "running", None, None, None, None))
+        self.post(runner, event)
+
+    async def aclose(self) -> None:
+        """Stop what is under way; a journaled run goes on at the next start."""
+        for runner in list(self.runners.values()):
+            runner.release()
+            if not runner.done.done():
+                runner.done.cancel()
+        self._inbox.clear()
+        self._parked.clear()
+        mine = asyncio.current_task()
+        rest = [task for task in self._tasks if task is not mine]
+        for task in rest:
+            task.cancel()
+        await asyncio.gather(*rest, return_exceptions=True)
+        if self._evaluator is not None:
+            await self._evaluator.aclose()
+        await self.hands.aclose()
+
+    def durable(self, lsn: int) -> None:
+        """Rows up to *lsn* are on disk: let go what rested on them."""
+        parked = self._parked
+        while parked and parked[0][0] <= lsn:
+            _, runner, command = parked.popleft()
+            if runner is not None:
+                self._inbox.append((runner, command))
+            elif not command.done():
+                command.set_result(None)
+        self.wake()
+
+    async def until_durable(self, lsn: int) -> None:
+        """Wait until a row is on disk, with all the rows before it."""
+        journal = self.journal
+        if journal is not None and lsn > journal.durable:
+            waiting = self._loop.create_future()
+            self._parked.append((lsn, None, waiting))
+            self.wake()
+            await waiting
+
+    def broke(self, exc: StateUnusable) -> None:
+        """The journal cannot be written: nothing more is dispatched or acknowledged."""
+        self.broken = exc
+        for runner in list(self.runners.values()):
+            runner.release()
+            if not runner.done.done():
+                runner.done.set_exception(exc)
+        for _, runner_or_none, waiting in self._parked:
+            if runner_or_none is None and not waiting.done():
+                waiting.set_exception(exc)
+        self._inbox.clear()
+        self._parked.clear()
+
+    # -- the pump ----------------------------------------------------------------
+
+    def wake(self) -> None:
+        """Set the pump going where there is something to do."""
+        if not self._pumping:
+            if self._inbox:
+                self._pumping = True
+                self._spawn(self._pump())
+            elif self.journal is not None:
+                self.journal.flush()
+
+    def _spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _pump(self) -> None:
+        inbox, journal = self._inbox, self.journal
+        until = time.perf_counter() + _TURN
+        count = 0
+        while inbox:
+            runner, thing = inbox.popleft()
+            kind = type(thing)
+            if kind is CallTool:
+                if await self._call(runner, thing):
+                    return  # this task became the tool's; another pump goes on
+            elif kind in _COMMANDS:
+                self._do(runner, thing)
+            else:
+                self._take(runner, thing)
+            count += 1
+            if count & 31 == 0 and time.perf_counter() > until:
+                if journal is not None:
+                    journal.flush()
+                await asyncio.sleep(0)
+                until = time.perf_counter() + _TURN
+        self._pumping = False
+        if journal is not None:
+            journal.flush()
+
+    def _take(self, runner: Runner, event: Event, measured: Measured | None = None) -> None:
+        """Journal one event, let the kernel receive it, and queue what it says."""
+        run = runner.run
+        if run.finished is not None or self.broken is not None:
+            return
+        try:
+            if self.journal is not None:
+                self._record(self.journal, runner, event, measured)
+            commands = run.receive(event)
+        except Exception as exc:  # a bug of ours, or a replay gone wrong: this run alone stops
+            self._give_up(runner, exc)
+            return
+        if self._sinks:
+            self._tell_steps(runner)
+        for command in commands:
+            self.queue(runner, command)
+
+    def queue(self, runner: Runner, command: Command) -> None:
+        journal = self.journal
+        if journal is not None:
+            kind = type(command)
+            if kind is CallTool:
+                runner.commands[command.call] = command  # type: ignore[union-attr]
+                rests = not command.step.effect.looks_only  # type: ignore[union-attr]
+            else:
+                rests = kind is Finish or kind is AwaitResolution
+                if rests:
+                    runner.lsn = self._record_state(journal, runner, command)
+            if rests and runner.lsn > journal.durable:
+                self._parked.append((runner.lsn, runner, command))
+                return
+        self._inbox.append((runner, command))
+
+    def _record(
+        self, journal: Journal, runner: Runner, event: Event, measured: Measured | None
+    ) -> None:
+        kind, call, body, refs = body_of(event, runner.payloads)
+        digest = None
+        if call is not None and (command := runner.commands.pop(call, None)) is not None:
+            digest = call_digest(command, runner.payloads)
+        runner.seq += 1
+        wall = cpu = received = sent = None
+        if measured is not None:
+            wall, cpu = measured.wall // 1000, measured.cpu // 1000
+            if measured.meter is not None:
+                received, sent = measured.meter.bytes_in, measured.meter.bytes_out
+        runner.lsn = journal.event(
+            (runner.number, runner.seq, event.at, kind, call, digest, body, refs)
+            + (wall, cpu, received, sent)
+        )
+
+    def _record_state(self, journal: Journal, runner: Runner, command: Command) -> int:
+        if isinstance(command, Finish):
+            output, refs = runner.payloads.encode(command.output)
+            failure = None if command.failure is None else to_json(command.failure)
+            row = (runner.number, command.status, now(), output, refs, failure)
+        else:
+            row = (runner.number, "unknown", None, None, None, None)
+        return journal.state(row)
+
+    def _do(self, runner: Runner, command: Command) -> None:
+        match command:
+            case SetTimer(call=call, due=due):
+                self.set_timer(runner, call, due)
+            case CancelCall(call=call):
+                runner.commands.pop(call, None)
+                self._cancel_call(runner, call)
+            case Evaluate():
+                task = self._spawn(self._evaluate(runner, command))
+                runner.work.add(task)
+                task.add_done_callback(runner.work.discard)
+            case AwaitResolution(calls=calls):
+                self._stalled(runner, calls)
+            case Finish():
+                self._finished(runner, command)
+
+    def set_timer(self, runner: Runner, call: str, due: int) -> None:
+        wait = max(0.0, (due - now()) / 1_000_000)
+        runner.timers[call] = self._loop.call_later(wait, self._timer, runner, call)
+
+    def _timer(self, runner: Runner, call: str) -> None:
+        runner.timers.pop(call, None)
+        self.post(runner, TimerFired(call, now()))
+
+    # -- calls -------------------------------------------------------------------
+
+    async def _call(self, runner: Runner, command: CallTool) -> bool:
+        """Call a tool; True where it suspended, and this task was given to it."""
+        if runner.run.finished is not None or command.call not in runner.run.calls:
+            return False
+        step = command.step
+        prepared = self.hands.prepared(step.spec)  # type: ignore[arg-type]
+        if self._sinks:
+            self._tell_call(runner, command)
+        if prepared.at_once:
+            self._call_at_once(runner, command, prepared)
+            return False
+        call = Call(command)
+        runner.calls[command.call] = call
+        work = self._called(runner, call, prepared)
+        if prepared.waits:
+            call.task = self._spawn(work)
+            self._set_deadline(runner, call)
+            return False
+        suspended = await _noticing(work, lambda: self._hand_over(runner, call, prepared))
+        return bool(suspended)
+
+    def _call_at_once(self, runner: Runner, command: CallTool, prepared: Prepared) -> None:
+        measured = Measured()
+        try:
+            output = prepared.check(prepared.function(**command.args))
+        except (Exception, SystemExit) as exc:
+            failure = failure_of(prepared.tool, exc)
+            self._answer(runner, command, measured, CallFailed(command.call, failure, now()))
+        else:
+            self._answer(runner, command, measured, CallSucceeded(command.call, output, now()))
+
+    def _answer(
+        self, runner: Runner, command: CallTool, measured: Measured, event: Event
+    ) -> None:
+        measured.stop()
+        if not measured.cpu:
+            measured.cpu = measured.wall if command.step.spec.inline else 0  # type: ignore[attr-defined]
+        if self._sinks:
+            self._tell_metrics(runner, command, measured, event)
+        self._take(runner, event, measured)
+
+    def _hand_over(self, runner: Runner, call: Call, prepared: Prepared) -> None:
+        """The tool waits: this task is its own from now on, and a new pump takes over."""
+        prepared.waits = True
+        call.task = asyncio.current_task()
+        self._set_deadline(runner, call)
+        self._spawn(self._pump())
+
+    def _set_deadline(self, runner: Runner, call: Call) -> None:
+        timeout = call.command.step.timeout
+        call.deadline = self._loop.call_later(timeout, self._expire, runner, call)
+
+    async def _called(self, runner: Runner, call: Call, prepared: Prepared) -> None:
+        command = call.command
+        slot = command.step.slot
+        context = self._context(runner, command) if prepared.wants_context else _NO_CONTEXT
+        try:
+            connection = None if slot is None else runner.bindings.get(slot, slot)
+            output = await self.hands.call(
+                prepared, connection, command.args, context, call.measured
+            )
+        except asyncio.CancelledError:
+            if call.over:
+                return
+            failure = Failure(FailureKind.DEFECT, f"{prepared.name} cancelled its own call")
+            event: Event = CallFailed(command.call, failure, now())
+        except (Exception, SystemExit) as exc:
+            event = CallFailed(command.call, failure_of(prepared.tool, exc), now())
+        else:
+            event = CallSucceeded(command.call, output, now())
+        if call.over:
+            return
+        call.end()
+        del runner.calls[command.call]
+        self._answer(runner, command, call.measured, event)
+        self.wake()
+
+    def _expire(self, runner: Runner, call: Call) -> None:
+        """A call is out of time: the run goes on without it, whatever the tool still does."""
+        command = call.command
+        self._cancel_call(runner, command.call)
+        timeout = command.step.timeout
+        message = f"{command.step.tool} gave no answer within {timeout:g} s"
+        event = CallFailed(command.call, Failure(FailureKind.TIMEOUT, message), now())
+        self._answer(runner, command, call.measured, event)
+        self.wake()
+
+    def _cancel_call(self, runner: Runner, call_id: str) -> None:
+        call = runner.calls.pop(call_id, None)
+        if call is not None:
+            call.end()
+            if call.task is not None:
+                call.task.cancel()
+
+    def _context(self, runner: Runner, command: CallTool) -> Context:
+        step = command.step.name
+        item = "" if command.item is None else f"[{command.item}]"
+
+        def say(message: str, data: dict[str, Any]) -> None:
+            self.tell(Line(runner.run_id, step, message, data, now()))
+
+        key = f"{runner.run_id}/{step}{item}"
+        return Context(runner.run_id, step, command.call, key, command.attempt, say)
+
+    async def _evaluate(self, runner: Runner, command: Evaluate) -> None:
+        if self._evaluator is None:
+            self._evaluator = Evaluator()
+        try:
+            value = await self._evaluator.evaluate(
+                command.kind, command.source, command.scope, command.now, command.seed
+            )
+        except ToolError as exc:
+            event = Evaluated(command.place, now(), failure=exc.failure)
+        else:
+            event = Evaluated(command.place, now(), value)
+        self.post(runner, event)
+
+    # -- ends --------------------------------------------------------------------
+
+    def _stalled(self, runner: Runner, calls: tuple[str, ...]) -> None:
+        self.tell(RunStalled(runner.run_id, calls, now()))
+        if not runner.done.done():
+            runner.done.set_result(None)
+
+    def _finished(self, runner: Runner, command: Finish) -> None:
+        runner.release()
+        self.runners.pop(runner.run_id, None)
+        plan = runner.plan
+        self.tell(RunEnded(runner.run_id, plan.name, command.status, now(), command.failure))
+        if not runner.done.done():
+            runner.done.set_result(None)
+
+    def _give_up(self, runner: Runner, exc: Exception) -> None:
+        """This run cannot go on in this process; its journal is left as it is."""
+        runner.release()
+        self.runners.pop(runner.run_id, None)
+        if not runner.done.done():
+            runner.done.set_exception(exc)
+
+    # -- facts -------------------------------------------------------------------
+
+    def tell(self, fact: Fact) -> None:
+        for sink in self._sinks:
+            sink(fact)
+
+    def _tell_steps(self, runner: Runner) -> None:
+        for life in runner.run.ended:
+            self.tell(StepEnded(runner.run_id, life.step.name, life.status, life.ended))
+
+    def _tell_call(self, runner: Runner, command: CallTool) -> None:
+        fan = runner.run.lives[command.step.index].fan
+        total = None if fan is None else len(fan.items)
+        self.tell(
+            CallStarted(
+                runner.run_id,
+                command.step.name,
+                command.call,
+                command.attempt,
+                now(),
+                command.item,
+                total,
+            )
+        )
+
+    def _tell_metrics(
+        self, runner: Runner, command: CallTool, measured: Measured, event: Event
+    ) -> None:
+        meter = measured.meter
+        self.tell(
+            ToolCall(
+                runner.run_id,
+                command.step.name,
+                command.call,
+                command.step.tool,
+                command.attempt,
+                event.at,
+                measured.wall // 1000,
+                measured.cpu // 1000,
+                event.failure if isinstance(event, CallFailed) else None,
+                command.item,
+                None if meter is None else meter.bytes_in,
+                None if meter is None else meter.bytes_out,
+            )
+        )
+
+
+_COMMANDS = frozenset({SetTimer, CancelCall, Evaluate, AwaitResolution, Finish})
+_NO_CONTEXT = Context()
+
+
+@types.coroutine
+def _noticing(
+    work: Coroutine[Any, Any, None], suspended: Callable[[], None]
+) -> Generator[Any, Any, bool]:
+    """Drive *work* as `await` does; call *suspended* at the first wait, and say if there was."""
+    driven: Any = work.__await__()
+    resume: Callable[[Any], Any] = driven.send
+    value: Any = None
+    first = True
+    while True:
+        try:
+            waits_for = resume(value)
+        except StopIteration:
+            return not first
+        if first:
+            first = False
+            suspended()
+        try:
+            value = yield waits_for
+            resume = driven.send
+        except GeneratorExit:
+            driven.close()
+            raise
+        except BaseException as exc:
+            resume, value = driven.throw, exc

@@ -1,0 +1,30 @@
+"""What happened, as data, and the port that everything watching plugs into.
+
+Nothing here decides or does anything. May import `errors`.
+"""
+
+from __future__ import annotations
+
+from drawloom.facts.facts import (
+    CallStarted,
+    Fact,
+    Line,
+    RunEnded,
+    RunStarted,
+    RunStalled,
+    Sink,
+    StepEnded,
+    ToolCall,
+)
+
+__all__ = [
+    "CallStarted",
+    "Fact",
+    "Line",
+    "RunEnded",
+    "RunStalled",
+    "RunStarted",
+    "Sink",
+    "StepEnded",
+    "ToolCall",
+]

@@ -1,0 +1,95 @@
+"""The facts of runs and calls. Instants are microseconds since 1970 (UTC)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from msgspec import Struct
+
+from drawloom.errors import Failure
+
+
+class RunStarted(Struct, frozen=True, gc=False, tag="run-started"):
+    """A run began, or was taken up again after a restart (`resumed`)."""
+
+    run: str
+    chain: str
+    at: int
+    resumed: bool = False
+
+
+class CallStarted(Struct, frozen=True, gc=False, tag="call-started"):
+    """A tool call was dispatched. `total` is the number of items of a `for_each`."""
+
+    run: str
+    step: str
+    call: str
+    attempt: int
+    at: int
+    item: int | None = None
+    total: int | None = None
+
+
+class ToolCall(Struct, frozen=True, gc=False, tag="tool-call"):
+    """The metrics of one finished call. Times are in microseconds, sizes in bytes.
+
+    `cpu` is the time that the call held the interpreter; bytes are None where
+    no door could count them.
+    """
+
+    run: str
+    step: str
+    call: str
+    tool: str
+    attempt: int
+    at: int
+    wall: int
+    cpu: int
+    failure: Failure | None = None
+    item: int | None = None
+    bytes_in: int | None = None
+    bytes_out: int | None = None
+
+
+class StepEnded(Struct, frozen=True, gc=False, tag="step-ended"):
+    """A step reached a final status (or `unknown`)."""
+
+    run: str
+    step: str
+    status: str
+    at: int
+
+
+class RunStalled(Struct, frozen=True, gc=False, tag="run-stalled"):
+    """A run waits for a person to say how these calls ended."""
+
+    run: str
+    calls: tuple[str, ...]
+    at: int
+
+
+class RunEnded(Struct, frozen=True, gc=False, tag="run-ended"):
+    """A run is over."""
+
+    run: str
+    chain: str
+    status: str
+    at: int
+    failure: Failure | None = None
+
+
+class Line(Struct, frozen=True, gc=False, tag="line"):
+    """A line that a tool wrote to the run's log."""
+
+    run: str
+    step: str
+    message: str
+    data: dict[str, Any]
+    at: int
+
+
+Fact: TypeAlias = RunStarted | CallStarted | ToolCall | StepEnded | RunStalled | RunEnded | Line
+
+# A sink is called on the event loop and must be quick; it never raises.
+Sink: TypeAlias = Callable[[Fact], None]

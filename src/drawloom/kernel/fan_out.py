@@ -1,0 +1,150 @@
+"""`for_each`: one step called once per item, `concurrency` at a time.
+
+Items never recurse into each other: an item that ends only queues its step,
+and `Run.receive` goes on with it, so ten thousand items that answer at once
+need no stack and no quadratic time.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from drawloom.dataflow.expressions import OverBudget
+from drawloom.errors import ExpressionInvalid, Failure, FailureKind, ValueInvalid
+from drawloom.kernel.life import Fan, Life
+from drawloom.kernel.table import RUNNING
+
+if TYPE_CHECKING:
+    from drawloom.kernel.run import Run
+
+
+def expand(run: Run, life: Life, items: list[Any]) -> None:
+    """The list is known: the step runs until its last item has ended."""
+    run._move(life, "call")
+    life.fan = Fan(items)
+    life.began = run._at
+    life.attempt = 1
+    go_on(run, life)
+
+
+def go_on(run: Run, life: Life) -> None:
+    """Start as many items as may run, then see whether all have ended."""
+    fan = life.fan
+    assert fan is not None
+    fan.queued = False
+    if life.status != RUNNING:
+        return
+    step, total = life.step, len(fan.items)
+    while fan.next < total and fan.busy < step.concurrency and fan.failing is None:
+        if fan.halted:
+            break
+        index = fan.next
+        fan.next += 1
+        item = Life(step, {**run.scope, "item": fan.items[index], "index": index})
+        item.item, item.owner = index, life
+        fan.lives[index] = item
+        begin_item(run, item)
+    if not fan.lives and (fan.next == total or fan.failing is not None or fan.halted):
+        _conclude(run, life, fan)
+    elif fan.halted and fan.busy == 0:
+        _conclude(run, life, fan)
+    elif fan.failing is not None and fan.busy == 0 and fan.unknown == 0:
+        _conclude(run, life, fan)
+
+
+def begin_item(run: Run, item: Life) -> None:
+    """Evaluate one item's condition and arguments, and call the tool."""
+    try:
+        if item.step.when_per_item and not run._holds(item):
+            run._skip(item)
+        else:
+            run._call(item, run._arguments(item))
+    except OverBudget:
+        pass  # asked for elsewhere
+    except (ValueInvalid, ExpressionInvalid) as exc:
+        details = {"place": item.place}
+        run._give_up(item, Failure(FailureKind.INVALID, str(exc), details=details))
+
+
+def item_succeeded(run: Run, item: Life, output: Any) -> None:
+    assert item.owner is not None and item.owner.fan is not None and item.item is not None
+    item.owner.fan.results[item.item] = output
+    _item_ended(run, item)
+
+
+def item_skipped(run: Run, item: Life) -> None:
+    _item_ended(run, item)
+
+
+def item_failed(run: Run, item: Life, failure: Failure) -> None:
+    """One item failed for good: note it and go on, or let the whole step fail."""
+    assert item.owner is not None and item.owner.fan is not None
+    fan = item.owner.fan
+    if item.step.continues:
+        fan.failures.append(
+            {"index": item.item, "kind": str(failure.kind), "message": failure.message}
+        )
+    elif fan.failing is None and not fan.halted:
+        details = {**(failure.details or {}), "item": item.item}
+        fan.failing = Failure(failure.kind, f"item {item.item}: {failure.message}", None, details)
+        _halt_items(run, fan)
+    _item_ended(run, item)
+
+
+def item_lost(run: Run, item: Life) -> None:
+    """An item's outcome is unknown; the other items go on."""
+    assert item.owner is not None and item.owner.fan is not None
+    item.owner.fan.unknown += 1
+    _queue(run, item.owner)
+
+
+def halt(run: Run, life: Life) -> None:
+    """The run stops: so do the items, those that may be stopped."""
+    fan = life.fan
+    assert fan is not None
+    fan.halted = True
+    _halt_items(run, fan)
+    for item in fan.lives.values():
+        run._unknown.pop(item.call, None)
+    _queue(run, life)
+
+
+def _halt_items(run: Run, fan: Fan) -> None:
+    for index, item in list(fan.lives.items()):
+        if item.status == RUNNING:
+            if run.halt_call(item):
+                if item.status == "cancelled":
+                    del fan.lives[index]
+                else:
+                    fan.unknown += 1
+        elif item.status in ("waiting", "evaluating", "resting"):
+            run.calls.pop(item.call, None)
+            for kind in ("?when", "?with"):
+                run._evaluating.pop(item.place + kind, None)
+            run._move(item, "cancel")
+            del fan.lives[index]
+
+
+def _item_ended(run: Run, item: Life) -> None:
+    assert item.owner is not None and item.owner.fan is not None and item.item is not None
+    item.owner.fan.lives.pop(item.item, None)
+    _queue(run, item.owner)
+
+
+def _queue(run: Run, life: Life) -> None:
+    assert life.fan is not None
+    if not life.fan.queued:
+        life.fan.queued = True
+        run._ready.append(life)
+
+
+def _conclude(run: Run, life: Life, fan: Fan) -> None:
+    if fan.failing is not None and fan.unknown == 0:
+        run._give_up(life, fan.failing)
+    elif fan.halted:
+        run._move(life, "lose" if fan.unknown else "cancel")
+        run._settle(life)
+    else:
+        if fan.failures:
+            run.scope["failures"][life.step.name] = fan.failures
+        run._succeed(life, fan.outputs)

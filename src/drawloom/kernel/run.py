@@ -1,0 +1,514 @@
+"""One run of one plan: the only place that decides.
+
+`receive` takes one event and gives the commands to carry out, in order. The
+same events in the same order give the same commands. An answer to any call id
+but a current one is ignored. See `table` for the life of a step.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections import deque
+from typing import Any
+
+from drawloom.chains.plan import Outcome, Plan
+from drawloom.dataflow.expressions import INLINE, Budget, OverBudget
+from drawloom.dataflow.references import Evaluation
+from drawloom.errors import ExpressionInvalid, Failure, FailureKind, KernelMisuse, ValueInvalid
+from drawloom.kernel import fan_out
+from drawloom.kernel.life import Life
+from drawloom.kernel.messages import (
+    AwaitResolution,
+    CallFailed,
+    CallSucceeded,
+    CallTool,
+    CancelCall,
+    CancelRequested,
+    Command,
+    Evaluate,
+    Evaluated,
+    Event,
+    Finish,
+    Resolved,
+    SetTimer,
+    Started,
+    TimerFired,
+)
+from drawloom.kernel.table import (
+    CANCELLED,
+    EVALUATING,
+    FINAL,
+    RESTING,
+    RUNNING,
+    SKIPPED,
+    TRANSITIONS,
+    UNKNOWN,
+    WAITING,
+    Status,
+    Trigger,
+)
+from drawloom.policies import outcome_unknown
+
+OUTPUT_PLACE = "?output"
+
+# Which ends of a step bring the edges that wait for it to life.
+_ALIVE: dict[Outcome, frozenset[Status]] = {
+    "succeeded": frozenset({"succeeded"}),
+    "failed": frozenset({"failed"}),
+    "finished": frozenset({"succeeded", "failed", "cancelled", "unknown"}),
+}
+
+
+class Run:
+    """The state of one run. `receive` is the only way to change it."""
+
+    __slots__ = (
+        "_at",
+        "_awaiting",
+        "_commands",
+        "_evaluated",
+        "_evaluating",
+        "_evaluation",
+        "_open",
+        "_ready",
+        "_unknown",
+        "calls",
+        "cancelled",
+        "ended",
+        "failure",
+        "finished",
+        "lives",
+        "plan",
+        "run_id",
+        "scope",
+        "stopping",
+    )
+
+    def __init__(self, plan: Plan, run_id: str, *, budget: Budget = INLINE) -> None:
+        self.plan = plan
+        self.run_id = run_id
+        self.scope: dict[str, Any] = {"steps": {}, "failures": {}, "vars": plan.variables}
+        self.lives = [Life(step, self.scope) for step in plan.steps]
+        self.calls: dict[str, Life] = {}  # running and resting
+        self.finished: Finish | None = None
+        self.failure: Failure | None = None
+        self.cancelled: str | None = None
+        self.stopping = False
+        self.ended: list[Life] = []  # steps that the last event brought to their end
+        self._open = len(self.lives)
+        self._ready: deque[Life] = deque()
+        self._commands: list[Command] = []
+        self._unknown: dict[str, Life] = {}
+        self._evaluating: dict[str, Life | None] = {}
+        self._evaluated: dict[str, Any] = {}
+        self._evaluation = Evaluation(budget, 0, zlib.crc32(run_id.encode()))
+        self._awaiting: tuple[str, ...] = ()
+        self._at = 0
+
+    def receive(self, event: Event) -> list[Command]:
+        """Take one event; give the commands to carry out, in order."""
+        commands: list[Command] = []
+        if self.finished is not None:
+            return commands
+        self._commands = commands
+        if self.ended:
+            self.ended = []
+        self._at = event.at
+        self._evaluation.now = event.at // 1000
+        if type(event) is CallSucceeded:  # by far the commonest
+            self._answered(event)
+        else:
+            self._take(event)
+        ready = self._ready
+        while ready:
+            life = ready.popleft()
+            if life.fan is not None:
+                fan_out.go_on(self, life)
+            elif life.item is None:
+                self._begin(life)
+            else:
+                fan_out.begin_item(self, life)
+        if self._open == 0:
+            self._finish()
+        elif not self.calls and not self._evaluating:
+            self._await_resolution()
+        return commands
+
+    @property
+    def unknown_calls(self) -> tuple[str, ...]:
+        """Calls whose outcome a person has to tell."""
+        return tuple(self._unknown)
+
+    @property
+    def evaluations(self) -> tuple[str, ...]:
+        """Places whose evaluation is under way elsewhere."""
+        return tuple(self._evaluating)
+
+    def use_budget(self, budget: Budget) -> None:
+        """Evaluate within *budget* from now on (at replay: counted limits only)."""
+        self._evaluation.budget = budget
+
+    # -- events ------------------------------------------------------------------
+
+    def _take(self, event: Event) -> None:
+        match event:
+            case Started():
+                self._start(event)
+            case CallFailed():
+                self._call_failed(event)
+            case TimerFired():
+                self._timer_fired(event)
+            case Evaluated():
+                self._evaluation_done(event)
+            case CancelRequested(reason=reason):
+                self.cancelled = reason
+                self._stop()
+            case Resolved():
+                self._resolve(event)
+
+    def _start(self, event: Started) -> None:
+        self.scope["input"] = event.input
+        self.scope["run"] = {
+            "id": self.run_id,
+            "chain": self.plan.name,
+            "version": self.plan.version,
+            "started_at": event.at // 1000,
+        }
+        self._ready.extend(life for life in self.lives if life.remaining == 0)
+
+    def _answered(self, event: CallSucceeded) -> None:
+        life = self.calls.get(event.call)
+        if life is not None and life.status == RUNNING:
+            del self.calls[event.call]
+            self._succeed(life, event.output)
+
+    def _call_failed(self, event: CallFailed) -> None:
+        life = self.calls.get(event.call)
+        if life is None or life.status != RUNNING:
+            return
+        failure = event.failure
+        if failure.kind is FailureKind.LOST:
+            life.losses += 1
+        if outcome_unknown(life.step.effect, failure):
+            del self.calls[event.call]
+            life.failure = failure
+            self._lose(life)
+            return
+        delay = None if self._halting(life) else self._delay(life, failure)
+        if delay is None:
+            del self.calls[event.call]
+            self._give_up(life, failure)
+        elif delay == 0:
+            del self.calls[event.call]
+            self._call(life, life.args)
+        else:
+            life.failure = failure
+            life.due = self._at + round(delay * 1_000_000)
+            self._move(life, "rest")
+            self._commands.append(SetTimer(event.call, life.due))
+
+    def _delay(self, life: Life, failure: Failure) -> float | None:
+        return life.step.retry.next_delay(
+            failure,
+            effect=life.step.effect,
+            attempt=life.attempt,
+            losses=life.losses,
+            elapsed=(self._at - life.began) / 1_000_000,
+            seed=f"{self.run_id}/{life.place}",
+        )
+
+    def _timer_fired(self, event: TimerFired) -> None:
+        life = self.calls.get(event.call)
+        if life is not None and life.status == RESTING:
+            del self.calls[event.call]
+            self._call(life, life.args)
+
+    def _evaluation_done(self, event: Evaluated) -> None:
+        if event.place not in self._evaluating:
+            return
+        life = self._evaluating.pop(event.place)
+        if event.failure is None:
+            self._evaluated[event.place] = event.value
+            if life is not None:
+                self._ready.append(life)
+        elif life is not None:
+            self._give_up(life, event.failure)
+        else:
+            self._end(Finish("failed", failure=event.failure))
+
+    def _resolve(self, event: Resolved) -> None:
+        life = self._unknown.pop(event.call, None)
+        if life is None:
+            return
+        self._awaiting = ()
+        if life.owner is not None and life.owner.fan is not None:
+            life.owner.fan.unknown -= 1
+        if event.outcome == "succeeded":
+            self._succeed(life, event.output)
+        elif event.outcome == "again":
+            self._call(life, life.args)
+        else:
+            message = event.message or "a person said that the call failed"
+            self._give_up(life, Failure(FailureKind.LOST, message, details={"resolved": True}))
+
+    # -- one step ----------------------------------------------------------------
+
+    def _begin(self, life: Life) -> None:
+        """Everything that a step needs has ended: skip it, or evaluate and call it."""
+        step = life.step
+        if life.status not in (WAITING, EVALUATING):
+            return
+        if life.dead and (not step.join_any or life.dead == step.need_count):
+            self._skip(life)
+            return
+        try:
+            if step.when is not None and not step.when_per_item and not self._holds(life):
+                self._skip(life)
+            elif step.items is None:
+                self._call(life, self._arguments(life))
+            else:
+                fan_out.expand(self, life, self._items(life))
+        except OverBudget:
+            pass  # `_filled` has asked for the evaluation
+        except (ValueInvalid, ExpressionInvalid) as exc:
+            self._give_up(life, _mapping_failure(life, exc))
+
+    def _holds(self, life: Life) -> bool:
+        condition = life.step.when
+        assert condition is not None
+        place = life.place + "?when"
+        if place in self._evaluated:
+            return bool(self._evaluated[place])
+        try:
+            return condition.holds(life.scope, self._evaluation)
+        except OverBudget:
+            self._ask(life, place, "condition", condition.source, condition.reads)
+            raise
+
+    def _items(self, life: Life) -> list[Any]:
+        template = life.step.items
+        assert template is not None
+        place = life.place + "?for_each"
+        if place in self._evaluated:
+            found = self._evaluated.pop(place)
+        else:
+            try:
+                found = template.fill(life.scope, self._evaluation)
+            except OverBudget:
+                self._ask(life, place, "list", template.source, template.reads)
+                raise
+        if not isinstance(found, list):
+            kind = type(found).__name__
+            raise ValueInvalid(f"for_each wants a list; `{template.source}` gave a {kind}")
+        return found
+
+    def _arguments(self, life: Life) -> dict[str, Any]:
+        step = life.step
+        place = life.place + "?with"
+        if place in self._evaluated:
+            return step.accept(self._evaluated.pop(place))
+        try:
+            filled = step.arguments.fill(life.scope, self._evaluation)
+        except OverBudget:
+            self._ask(life, place, "template", step.arguments.source, step.arguments.reads)
+            raise
+        return step.accept(filled)
+
+    def _ask(self, life: Life | None, place: str, kind: Any, source: Any, reads: Any) -> None:
+        """Have something evaluated elsewhere: it is too large for the loop."""
+        if life is not None:
+            self._move(life, "evaluate")
+        self._evaluating[place] = life
+        scope = _cut(self.scope if life is None else life.scope, reads)
+        seed = self._evaluation.seed
+        self._commands.append(
+            Evaluate(place, kind, source, scope, self._evaluation.now, seed)
+        )
+
+    def _call(self, life: Life, args: dict[str, Any]) -> None:
+        call = life.next_call()
+        life.attempt += 1
+        if life.attempt == 1:
+            life.began = self._at
+        life.args = args
+        life.call = call
+        self._move(life, "call")
+        self.calls[call] = life
+        self._commands.append(CallTool(call, life.step, args, life.attempt, life.item))
+
+    def _succeed(self, life: Life, output: Any) -> None:
+        self._move(life, "succeed")
+        life.failure = None
+        if life.owner is None:
+            self.scope["steps"][life.step.name] = output
+            self._settle(life)
+        else:
+            fan_out.item_succeeded(self, life, output)
+
+    def _skip(self, life: Life) -> None:
+        self._move(life, "skip")
+        if life.owner is None:
+            self._settle(life)
+        else:
+            fan_out.item_skipped(self, life)
+
+    def _give_up(self, life: Life, failure: Failure) -> None:
+        self._move(life, "give up")
+        life.failure = failure
+        if life.owner is not None:
+            fan_out.item_failed(self, life, failure)
+            return
+        self.scope["failures"][life.step.name] = describe(failure)
+        self._settle(life)
+        if not life.step.tolerated:
+            if self.failure is None:
+                self.failure = _of_step(life, failure)
+            self._stop()
+
+    def _lose(self, life: Life) -> None:
+        """Nobody can know how the call ended: the step stops here until a person says."""
+        self._move(life, "lose")
+        over = self.stopping and not life.step.cleanup
+        if life.owner is not None:
+            fan_out.item_lost(self, life)
+        elif over:
+            self._settle(life)
+        if not over:
+            self._unknown[life.call] = life
+
+    def _settle(self, life: Life) -> None:
+        """A step has ended: tell those that wait for it."""
+        life.settled = True
+        life.args = None
+        life.ended = self._at
+        self.ended.append(life)
+        self._open -= 1
+        status = life.status
+        lives = self.lives
+        for index, wanted in life.step.feeds:
+            other = lives[index]
+            other.remaining -= 1
+            if status not in _ALIVE[wanted]:
+                other.dead += 1
+            if other.remaining == 0 and other.status == WAITING:
+                self._ready.append(other)
+
+    # -- the whole run -----------------------------------------------------------
+
+    def _halting(self, life: Life) -> bool:
+        """Whether nothing more is started for this step."""
+        if self.stopping and not life.step.cleanup:
+            return True
+        owner = life.owner
+        return owner is not None and owner.fan is not None and owner.fan.failing is not None
+
+    def _stop(self) -> None:
+        """Start nothing more but clean-up; let `once` calls under way tell how they ended."""
+        self.stopping = True
+        for life in self.lives:
+            if not life.settled and not (life.step.cleanup and self.cancelled is None):
+                self._halt(life)
+
+    def _halt(self, life: Life) -> None:
+        if life.step.cleanup and life.status in (WAITING, EVALUATING):
+            return
+        if life.fan is not None:
+            fan_out.halt(self, life)
+        elif life.status == UNKNOWN:
+            self._unknown.pop(life.call, None)
+            self._settle(life)
+        elif life.status == RUNNING:
+            if self.halt_call(life):
+                self._settle(life)
+        elif life.status not in FINAL:
+            self.calls.pop(life.call, None)
+            for place in (life.place + "?when", life.place + "?for_each", life.place + "?with"):
+                self._evaluating.pop(place, None)
+            self._move(life, "cancel")
+            self._settle(life)
+
+    def halt_call(self, life: Life) -> bool:
+        """Stop a call under way; False where its answer is waited for (a `once` tool)."""
+        once = not life.step.effect.repeatable
+        if once and self.cancelled is None:
+            return False
+        del self.calls[life.call]
+        self._commands.append(CancelCall(life.call))
+        self._move(life, "lose" if once else "cancel")
+        return True
+
+    def _finish(self) -> None:
+        if self.cancelled is not None:
+            failure = Failure(FailureKind.CONFLICT, f"cancelled: {self.cancelled}")
+            self._end(Finish("cancelled", failure=failure))
+        elif self.failure is not None:
+            self._end(Finish("failed", failure=self.failure))
+        elif OUTPUT_PLACE in self._evaluated:
+            self._end(Finish("succeeded", self._evaluated.pop(OUTPUT_PLACE)))
+        elif OUTPUT_PLACE not in self._evaluating:
+            self._fill_output()
+
+    def _fill_output(self) -> None:
+        output = self.plan.output
+        try:
+            self._end(Finish("succeeded", output.fill(self.scope, self._evaluation)))
+        except OverBudget:
+            self._ask(None, OUTPUT_PLACE, "template", output.source, output.reads)
+        except (ValueInvalid, ExpressionInvalid) as exc:
+            details = {"place": "output"}
+            message = f"the chain's output: {exc}"
+            self._end(Finish("failed", None, Failure(FailureKind.INVALID, message, None, details)))
+
+    def _end(self, finish: Finish) -> None:
+        self.finished = finish
+        self._commands.append(finish)
+
+    def _await_resolution(self) -> None:
+        waiting = tuple(self._unknown)
+        if not waiting:
+            raise KernelMisuse(f"run {self.run_id}: nothing is under way, yet steps are open")
+        if waiting != self._awaiting:
+            self._awaiting = waiting
+            self._commands.append(AwaitResolution(waiting))
+
+    def _move(self, life: Life, trigger: Trigger) -> None:
+        try:
+            life.status = TRANSITIONS[life.status][trigger]
+        except KeyError:
+            raise KernelMisuse(f"{life.place} is {life.status}: it cannot {trigger}") from None
+
+
+def describe(failure: Failure) -> dict[str, Any]:
+    """A failure as `failures.x` shows it to expressions."""
+    shown: dict[str, Any] = {"kind": str(failure.kind), "message": failure.message}
+    if failure.details:
+        shown["details"] = dict(failure.details)
+    return shown
+
+
+def _of_step(life: Life, failure: Failure) -> Failure:
+    details = {"step": life.step.name, **(failure.details or {})}
+    return Failure(failure.kind, f"{life.step.name}: {failure.message}", None, details)
+
+
+def _mapping_failure(life: Life, exc: Exception) -> Failure:
+    return Failure(FailureKind.INVALID, str(exc), details={"place": life.place})
+
+
+def _cut(scope: dict[str, Any], reads: frozenset[tuple[str, ...]]) -> dict[str, Any]:
+    """Only the roots, and of `steps` and `failures` only the steps, that are read."""
+    kept: dict[str, Any] = {}
+    for path in reads:
+        root = scope.get(path[0]) if path else None
+        if root is None:
+            continue
+        if path[0] in ("steps", "failures") and len(path) > 1:
+            part = kept.setdefault(path[0], {})
+            if path[1] in root:
+                part[path[1]] = root[path[1]]
+        else:
+            kept[path[0]] = root
+    return kept
+
+
+__all__ = ["CANCELLED", "OUTPUT_PLACE", "SKIPPED", "Run", "describe"]

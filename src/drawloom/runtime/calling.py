@@ -1,0 +1,203 @@
+"""Carry out one tool call: arguments in, checked I-JSON out, faults named, time measured."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import types
+from collections.abc import Callable, Coroutine, Generator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from drawloom.dataflow.validation import validator_for
+from drawloom.dataflow.values import encode_value
+from drawloom.doors.meter import METER, Meter
+from drawloom.errors import ConnectionUnusable, Failure, FailureKind, ToolError, ValueInvalid
+from drawloom.runtime.clients import Clients
+from drawloom.sdk import Context, Tool, name_fault
+
+THREADS = 32
+
+
+class Measured:
+    """What one call cost so far: wall and CPU time in nanoseconds, and the door's count."""
+
+    __slots__ = ("began", "cpu", "meter", "wall")
+
+    def __init__(self) -> None:
+        self.began = time.perf_counter_ns()
+        self.cpu = 0
+        self.wall = 0
+        self.meter: Meter | None = None
+
+    def stop(self) -> None:
+        self.wall = time.perf_counter_ns() - self.began
+
+
+class Prepared:
+    """A tool made ready to be called: what depends only on the tool is worked out once."""
+
+    __slots__ = (
+        "at_once",
+        "check",
+        "function",
+        "in_thread",
+        "name",
+        "takes",
+        "tool",
+        "waits",
+        "wants_context",
+    )
+
+    def __init__(self, tool: Tool) -> None:
+        self.tool = tool
+        self.name = tool.name
+        self.function: Callable[..., Any] = tool.function
+        self.in_thread = not tool.is_async and not tool.inline
+        self.waits = self.in_thread  # seen to suspend: give it a task from the start
+        self.wants_context = tool.signature.context_name is not None
+        self.takes = _taker(tool)
+        self.check = _checker(tool)
+        # Neither awaits nor needs a client or context: call it where we stand.
+        self.at_once = (
+            tool.inline
+            and not tool.is_async
+            and tool.connection is None
+            and tool.signature.context_name is None
+            and tool.plain_input
+        )
+
+
+def _taker(tool: Tool) -> Callable[[dict[str, Any], Context], dict[str, Any]] | None:
+    """Turns JSON arguments into the function's own; None where they are the same."""
+    context_name = tool.signature.context_name
+    if tool.plain_input and context_name is None:
+        return None
+    names = [p.name for p in tool.signature.parameters]
+
+    def take(args: dict[str, Any], context: Context) -> dict[str, Any]:
+        if tool.plain_input:
+            taken = dict(args)
+        else:
+            model = tool.model.model_validate(args)
+            taken = {n: getattr(model, n) for n in names if n in model.model_fields_set}
+        if context_name is not None:
+            taken[context_name] = context
+        return taken
+
+    return take
+
+
+def _checker(tool: Tool) -> Callable[[Any], Any]:
+    """Turns what the function returned into I-JSON that fits the tool's output schema."""
+    validator = validator_for(tool.output_schema)
+    is_valid, name = validator.is_valid, tool.name
+    dump = None if tool.plain_output else tool.adapter.dump_python
+
+    def check(output: Any) -> Any:
+        try:
+            if dump is not None:
+                output = dump(output, mode="python" if not _is_model(output) else "json")
+            if not is_valid(output):
+                validator.check(output, where=f"the output of {name}")
+            return encode_value(output)
+        except ValueInvalid as exc:
+            details = {"pointer": exc.path}
+            message = f"{name} gave what its output schema does not allow: {exc}"
+            raise ToolError(Failure(FailureKind.DEFECT, message, None, details)) from None
+
+    return check
+
+
+def _is_model(output: Any) -> bool:
+    return hasattr(output, "model_dump") or hasattr(output, "__dataclass_fields__")
+
+
+class Hands:
+    """Calls tools: one instance per engine."""
+
+    def __init__(self, clients: Clients, threads: int = THREADS) -> None:
+        self._clients = clients
+        self._prepared: dict[Tool, Prepared] = {}
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="drawloom-tool")
+
+    def prepared(self, tool: Tool) -> Prepared:
+        found = self._prepared.get(tool)
+        if found is None:
+            found = self._prepared[tool] = Prepared(tool)
+        return found
+
+    async def call(
+        self,
+        prepared: Prepared,
+        connection: str | None,
+        args: dict[str, Any],
+        context: Context,
+        measured: Measured,
+    ) -> Any:
+        """The tool's checked output. Whatever goes wrong is raised; `failure_of` names it."""
+        positional: tuple[Any, ...] = ()
+        if connection is not None:
+            client = self._clients.ready(connection)
+            if client is None:
+                client = await self._clients.get(connection)
+            positional = (client,)
+            measured.meter = Meter()
+            METER.set(measured.meter)
+        taken = args if prepared.takes is None else prepared.takes(args, context)
+        if prepared.in_thread:
+            output = await self._in_thread(prepared.function, positional, taken, measured)
+        else:
+            output = prepared.function(*positional, **taken)
+            if prepared.tool.is_async:
+                output = await _metered(output, measured)
+        return prepared.check(output)
+
+    async def _in_thread(
+        self, function: Callable[..., Any], args: Any, named: Any, measured: Measured
+    ) -> Any:
+        def work() -> Any:
+            began = time.thread_time_ns()
+            try:
+                return function(*args, **named)
+            finally:
+                measured.cpu += time.thread_time_ns() - began
+
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+    async def aclose(self) -> None:
+        """Close the clients; threads that hang are left behind, not waited for."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        await self._clients.aclose()
+
+
+def failure_of(tool: Tool, exc: BaseException) -> Failure:
+    """What an exception of a call means, in the words of the nine kinds."""
+    if isinstance(exc, ConnectionUnusable):
+        return Failure(FailureKind.DENIED, str(exc), harmless=True)
+    return name_fault(tool.faults, exc)
+
+
+@types.coroutine
+def _metered(coroutine: Coroutine[Any, Any, Any], measured: Measured) -> Generator[Any, Any, Any]:
+    """Drive a coroutine as `await` does, and add up the CPU time of its own steps."""
+    driven: Any = coroutine.__await__()
+    clock = time.thread_time_ns
+    resume: Callable[[Any], Any] = driven.send
+    value: Any = None
+    while True:
+        began = clock()
+        try:
+            waits_for = resume(value)
+        except StopIteration as stop:
+            return stop.value
+        finally:
+            measured.cpu += clock() - began
+        try:
+            value = yield waits_for
+            resume = driven.send
+        except GeneratorExit:
+            driven.close()
+            raise
+        except BaseException as exc:
+            resume, value = driven.throw, exc

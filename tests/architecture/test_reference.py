@@ -1,0 +1,87 @@
+"""The reference is complete and current: it names everything that there is."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from drawloom.chains.schema import chain_schema
+from drawloom.errors import FailureKind
+from drawloom.kernel import TRANSITIONS
+from drawloom.policies import Effect
+from drawloom.runtime import Catalogue
+
+ROOT = Path(__file__).parents[2]
+REFERENCE = ROOT / "docs/reference"
+
+
+def page(name: str) -> str:
+    return (REFERENCE / name).read_text(encoding="utf-8")
+
+
+def generate(*arguments: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, folder / "tools/reference", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_the_generated_pages_are_current() -> None:
+    done = generate("--check")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_page_that_is_out_of_date_is_noticed(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "docs", tmp_path / "docs")
+    shutil.copytree(ROOT / "tools", tmp_path / "tools")
+    (tmp_path / "src").symlink_to(ROOT / "src")
+    old = tmp_path / "docs/reference/failures.md"
+    old.write_text(old.read_text().replace("`throttled`", "`thwarted`"))
+    done = generate("--check", folder=tmp_path)
+    assert done.returncode == 1
+    assert "failures.md is out of date" in done.stdout
+
+
+def test_every_tool_and_each_of_its_fields_is_named() -> None:
+    for tool in Catalogue().tools():
+        text = page(f"tools/{tool.name.partition('.')[0]}.md")
+        assert f"### `{tool.name}`" in text
+        assert tool.name in page("tools/index.md")
+        for field in tool.input_schema.get("properties", {}):
+            assert f"`{field}`" in text, f"{tool.name}: {field}"
+
+
+def test_every_setting_is_named() -> None:
+    catalogue, text = Catalogue(), page("settings.md")
+    for name in catalogue.connectors():
+        kind = catalogue.connector(name).connection
+        for field in kind.model_json_schema()["properties"] if kind else ():
+            assert f"`{field}`" in text, f"{name}: {field}"
+
+
+def test_every_field_of_a_chain_and_a_step_is_named() -> None:
+    schema, text = chain_schema(), page("chain.md")
+    step = schema["$defs"]["step"]["properties"]
+    for field in (*schema["properties"], *step, *step["retry"]["properties"]):
+        assert f"`{field}`" in text, field
+
+
+def test_every_failure_kind_and_effect_is_named() -> None:
+    for word in (*FailureKind, *Effect):
+        assert f"`{word}`" in page("failures.md"), word
+
+
+@pytest.mark.parametrize("status", TRANSITIONS)
+def test_every_transition_is_named_and_drawn(status: str) -> None:
+    text = page("steps.md")
+    assert f"| `{status}` |" in text
+    for why, after in TRANSITIONS[status].items():
+        assert f"| `{status}` | {why} | `{after}` |" in text
+        assert f"{status} --> {after}: {why}" in text

@@ -1,0 +1,74 @@
+"""Write the reference pages from the code itself: `python tools/reference [--check]`.
+
+With `--check` nothing is written; the exit code is 1 if a page is out of date.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from pages import chain, commands, failures, findings, settings, steps, tools
+
+REFERENCE = Path(__file__).parents[2] / "docs/reference"
+NOTE = (
+    "<!-- Written by tools/reference from the code. Change the code, then run `make docs`. -->\n\n"
+)
+
+PAGES: dict[str, Callable[[], str]] = {
+    "chain.md": chain.page,
+    "cli.md": commands.page,
+    "failures.md": failures.page,
+    "findings.md": findings.page,
+    "settings.md": settings.page,
+    "steps.md": steps.page,
+    "tools/index.md": tools.index,
+}
+
+
+def written() -> Iterator[tuple[str, str]]:
+    """Each page's path below `reference/`, and its text."""
+    for name, page in PAGES.items():
+        yield name, NOTE + page()
+    for name, text in tools.pages():
+        yield f"tools/{name}.md", NOTE + text
+
+
+def stale() -> list[str]:
+    """Pages that are missing, out of date, or no longer generated."""
+    expected = dict(written())
+    found = {
+        str(path.relative_to(REFERENCE)): path.read_text(encoding="utf-8")
+        for path in REFERENCE.rglob("*.md")
+        if path.read_text(encoding="utf-8").startswith(NOTE[:30])
+    }
+    return sorted(n for n in expected | found if expected.get(n) != found.get(n))
+
+
+def write() -> None:
+    """Write every page, and remove those that are no longer generated."""
+    expected = dict(written())
+    for name in stale():
+        path = REFERENCE / name
+        if name not in expected:
+            path.unlink()
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(expected[name], encoding="utf-8")
+        print(f"wrote {path.relative_to(REFERENCE.parents[1])}")
+
+
+def main(*arguments: str) -> int:
+    """Write, or with `--check` only compare."""
+    if "--check" not in arguments:
+        write()
+        return 0
+    old = stale()
+    for name in old:
+        print(f"docs/reference/{name} is out of date; run `make docs`")
+    return 1 if old else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

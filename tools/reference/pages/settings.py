@@ -1,0 +1,39 @@
+"""What may stand in drawloom.toml: the project's own settings, and each kind of connection."""
+
+from __future__ import annotations
+
+from drawloom.runtime import Catalogue
+from pages.markdown import fields
+
+OPENING = """# Settings
+
+A project is a folder with a `drawloom.toml`. A setting that is not listed here
+is an error.
+
+"""
+
+CONNECTIONS = """## Connections
+
+`[connections.NAME]` describes one connection. `kind` names the connector; the
+other settings depend on it. A secret is a reference, `{env = "NAME"}` or
+`{file = "PATH"}`.
+
+"""
+
+
+def page() -> str:
+    return OPENING + project() + CONNECTIONS + connections()
+
+
+def connections() -> str:
+    catalogue = Catalogue()
+    parts = []
+    for name in catalogue.connectors():
+        kind = catalogue.connector(name).connection
+        if kind is not None:
+            parts.append(f'### `kind = "{name}"`\n\n{fields(kind.model_json_schema())}')
+    return "\n".join(parts)
+
+
+def project() -> str:
+    return ""
