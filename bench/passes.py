@@ -81,7 +81,7 @@ class Session:
     def _measured(self, turn: Turn) -> Metrics:
         with self._state() as state:
             if turn.workload == "W5":
-                return cold(turn.engine, state)
+                return cold(turn.engine, state, self.sizes.starts)
             if turn.workload == "W6":
                 return recover(turn.engine, state, self.sizes.recovered)
             if turn.workload == "W8":

@@ -45,7 +45,9 @@ def _python(may: bool) -> str:
     if uv is None:
         return "uv is missing: `pip install uv` into this environment"
     venv = [*uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(VENV)]
-    install = [*uv, "pip", "install", "--quiet", "--require-hashes", "-r", str(LOCK)]
+    # Compiled at once, so that no peer pays for it in its cold start.
+    install = [*uv, "pip", "install", "--quiet", "--compile-bytecode", "--require-hashes"]
+    install += ["-r", str(LOCK)]
     return _install([venv, [*install, "--python", str(PEERS)]], stamp, LOCK)
 
 

@@ -31,8 +31,13 @@ class Unmeasured(Exception):
 
 
 def environment() -> dict[str, str]:
-    """That of this process, with the peers' own measuring switched off."""
-    return {**os.environ, **QUIET, "PYTHONPATH": str(ROOT)}
+    """That of this process, with the peers' own measuring switched off.
+
+    Bytecode may be kept, whatever this process was told: compiling at every start
+    is not what a cold start costs where people work.
+    """
+    kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, **QUIET, "PYTHONPATH": str(ROOT)}
 
 
 def command(engine: Engine, workload: str, options: dict[str, Any]) -> list[str]:

@@ -19,7 +19,7 @@ from bench.measure import Metrics
 from bench.processes import ROOT, Unmeasured, ask, command, environment
 from bench.steps import LENGTH
 
-STEP_SECONDS = 0.02
+STEP_SECONDS = 0.05
 PATIENCE = 60.0  # seconds until a life is given up
 
 
@@ -73,7 +73,8 @@ def _live_until_half(engine: Engine, options: dict[str, Any], log: Path, runs: i
 def _wait_for_half(process: subprocess.Popen[str], log: Path, runs: int) -> None:
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end and process.poll() is None:
-        if sum(line.word == "end" for line in read(log)) >= runs * LENGTH // 2:
+        words = Counter(line.word for line in read(log))
+        if words["started"] == runs and words["end"] >= runs * LENGTH // 2:
             return
         time.sleep(0.002)
 

@@ -26,8 +26,7 @@ from pathlib import Path
 
 import pytest
 
-from drawloom.chains import check, load
-from drawloom.errors import ChainInvalid
+from drawloom.chains.check import check_text
 from drawloom.runtime import Catalogue
 
 ROOT = Path(__file__).parents[2]
@@ -127,11 +126,7 @@ def check_yaml(block: Block, catalogue: Catalogue) -> None:
         if not re.search(r"^steps:", text, re.MULTILINE):
             return
         text = f"chain: excerpt\n{text}"
-    try:
-        findings = check(load(text), catalogue)
-    except ChainInvalid as exc:
-        findings = exc.findings
-    assert [str(f) for f in findings] == []
+    assert [str(f) for f in check_text(text, catalogue)] == []
 
 
 def check_console(block: Block, desk: Path) -> None:
@@ -205,7 +200,7 @@ def test_doctests_pass() -> None:
 
 @pytest.mark.parametrize("path", sorted((ROOT / "examples").rglob("*.yaml")), ids=lambda p: p.name)
 def test_an_example_chain_is_clean(path: Path, catalogue: Catalogue) -> None:
-    assert [str(f) for f in check(load(path.read_text(), str(path)), catalogue)] == []
+    assert [str(f) for f in check_text(path.read_bytes(), catalogue, file=path.name)] == []
 
 
 # -- the harness itself: what it must refuse -----------------------------------------

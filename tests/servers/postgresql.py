@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from tests.servers.lookup import free_port, listening, missing, program
 
 _INSTALL = "apt-get install postgresql, and pip install asyncpg"

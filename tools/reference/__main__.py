@@ -5,6 +5,7 @@ With `--check` nothing is written; the exit code is 1 if a page is out of date.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -30,9 +31,14 @@ PAGES: dict[str, Callable[[], str]] = {
 def written() -> Iterator[tuple[str, str]]:
     """Each page's path below `reference/`, and its text."""
     for name, page in PAGES.items():
-        yield name, NOTE + page()
+        yield name, NOTE + tidy(page())
     for name, text in tools.pages():
-        yield f"tools/{name}.md", NOTE + text
+        yield f"tools/{name}.md", NOTE + tidy(text)
+
+
+def tidy(text: str) -> str:
+    """With one empty line where there are several, and a line's end at the end."""
+    return re.sub(r"\n{3,}", "\n\n", text).rstrip() + "\n"
 
 
 def stale() -> list[str]:

@@ -116,11 +116,22 @@ class Plan:
 
     def accept_input(self, given: Mapping[str, Any] | None) -> dict[str, Any]:
         """The input with its defaults, converted and checked; `ValueInvalid` names the field."""
-        filled = apply_defaults(dict(self.input_schema), dict(given or {}))
+        filled = self._with_defaults(dict(given or {}))
         if not self._input_validator.is_valid(filled):
-            filled = converter_for(dict(self.input_schema))(filled)
+            filled = self._convert_input(filled)
             self._input_validator.check(filled, where="input")
         return filled  # type: ignore[no-any-return]
+
+    @cached_property
+    def _with_defaults(self) -> Callable[[dict[str, Any]], Any]:
+        schema = dict(self.input_schema)
+        if not any("default" in field for field in schema["properties"].values()):
+            return lambda given: given
+        return lambda given: apply_defaults(schema, given)
+
+    @cached_property
+    def _convert_input(self) -> Callable[[Any], Any]:
+        return converter_for(dict(self.input_schema))
 
 
 def compile_chain(

@@ -231,7 +231,9 @@ def decoded(text: str | bytes, file: str | None, limits: Limits) -> str:
     if size > limits.bytes:
         message = f"the document has {size:,} bytes; {limits.bytes:,} are read at most"
         more = "keep data in files and blobs, and read it in a step"
-        raise refused([Finding("too-large", message, file=file, line=1, column=1, suggestion=more)])
+        raise refused(
+            [Finding("too-large", message, file=file, line=1, column=1, suggestion=more)]
+        )
     if isinstance(text, str):
         return text.removeprefix("\ufeff")
     try:

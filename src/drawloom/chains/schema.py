@@ -15,7 +15,9 @@ from drawloom.errors import FailureKind
 NAME = "^[A-Za-z_][A-Za-z0-9_]*$"
 SLOT = "^[A-Za-z_][A-Za-z0-9_-]*$"
 CHAIN_NAME = "^[a-z0-9][a-z0-9-]*$"
-SEMVER = r"^(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$"
+SEMVER = (
+    r"^(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$"
+)
 WHOLE_REFERENCE = r"^\$\{[\s\S]*\}$"
 
 # In the document from the first release, so that nothing has to move when they come to life.

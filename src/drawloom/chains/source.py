@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from drawloom.chains.findings import Finding
+from drawloom.chains.scalar_offsets import written_at
 
 _WIDEST_EXCERPT = 200
 
@@ -34,6 +35,13 @@ class Source:
             pointer = pointer.rpartition("/")[0]
         return self.positions.get(pointer, (1, 1))
 
+    def within(self, pointer: str, offset: int) -> tuple[int, int]:
+        """The place of the character at *offset* of the text value at *pointer*."""
+        if pointer not in self.spans:
+            return self.place(pointer)
+        start, end = self.spans[pointer]
+        return self.line_column(start + written_at(self.text[start:end], offset))
+
     def line_column(self, offset: int) -> tuple[int, int]:
         """The place of the character at *offset*."""
         before = self.text.count("\n", 0, offset)
@@ -45,9 +53,7 @@ class Source:
         found = lines[line - 1].rstrip("\r") if line <= len(lines) else ""
         return found if len(found) <= _WIDEST_EXCERPT else found[:_WIDEST_EXCERPT] + "[…]"
 
-    def finding(
-        self, code: str, message: str, at: int | tuple[int, int], **more: Any
-    ) -> Finding:
+    def finding(self, code: str, message: str, at: int | tuple[int, int], **more: Any) -> Finding:
         """A finding at an offset or at a (line, column), with its excerpt."""
         line, column = self.line_column(at) if isinstance(at, int) else at
         return Finding(

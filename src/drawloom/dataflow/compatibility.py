@@ -23,7 +23,7 @@ import jsonschema_rs
 from drawloom.dataflow.conversion import converter_for
 from drawloom.dataflow.navigation import Place, at, resolve
 from drawloom.dataflow.sampling import samples
-from drawloom.dataflow.validation import validator_for
+from drawloom.dataflow.validation import Validator
 from drawloom.dataflow.values import UNDEFINED
 from drawloom.errors import ValueInvalid
 
@@ -94,13 +94,12 @@ def _broken(producer: Any, target: Any, wanted: Any) -> Fit | None:
     """The verdict `no`, if some sample of *producer* is really refused."""
     if wanted in (True, {}):
         return None
-    judge = _Judge(wanted)
+    judge, made = _Judge(wanted), Validator(producer)
     for value in _candidates(producer, wanted):
-        if _valid(producer, value) and not judge.takes(value):
+        if made.is_valid(value) and not judge.takes(value):
             kind = _Judge(_without_facets(wanted)).takes(value)
-            never = not any(judge.takes(v) for v in samples(producer) if _valid(producer, v))
-            never = never and _disjoint(producer, target)
-            return Fit(Verdict.NO, value, of_kind=kind, never=never)
+            never = not any(judge.takes(v) for v in samples(producer) if made.is_valid(v))
+            return Fit(Verdict.NO, value, of_kind=kind, never=never and disjoint(producer, target))
     return None
 
 
@@ -109,17 +108,13 @@ class _Judge:
 
     def __init__(self, target: Any) -> None:
         self._convert = converter_for(target)
-        self._validator = validator_for(target)
+        self._validator = Validator(target)
 
     def takes(self, value: Any) -> bool:
         try:
             return self._validator.is_valid(self._convert(value))
         except ValueInvalid:
             return False
-
-
-def _valid(schema: Any, value: Any) -> bool:
-    return validator_for(schema).is_valid(value)
 
 
 def _candidates(producer: Any, wanted: Any) -> list[Any]:
@@ -134,11 +129,15 @@ def _candidates(producer: Any, wanted: Any) -> list[Any]:
     return [*found, *samples(producer)]
 
 
-def _disjoint(producer: Any, target: Any) -> bool:
-    one, other = _canonical(_text(producer)), _canonical(_text(target))
-    if one is None or other is None:
+def disjoint(*schemas: Any) -> bool:
+    """Whether it is proven that no value satisfies all of *schemas* (without conversion)."""
+    forms = [_canonical(_text(schema)) for schema in schemas]
+    if any(form is None for form in forms):
         return False
-    return str(one.intersect(other).satisfiability()) == "no"
+    both = forms[0]
+    for form in forms[1:]:
+        both = both.intersect(form)
+    return str(both.satisfiability()) == "no"
 
 
 def _text(schema: Any) -> str:
@@ -194,7 +193,9 @@ def _open(schema: Any) -> bool:
     return not schema.keys() - {"title", "description", "default", "examples", "$defs", "$schema"}
 
 
-def _relax_object(made: dict[str, Any], producer: Any, t_root: Any, p_root: Any, depth: int) -> None:
+def _relax_object(
+    made: dict[str, Any], producer: Any, t_root: Any, p_root: Any, depth: int
+) -> None:
     declared = producer.get("properties") or {}
     extra = producer.get("additionalProperties", not declared)
     if "properties" in made:
@@ -211,9 +212,13 @@ def _relax_object(made: dict[str, Any], producer: Any, t_root: Any, p_root: Any,
     made["required"] = [name for name in made.get("required", ()) if name in declared]
 
 
-def _relax_array(made: dict[str, Any], producer: Any, t_root: Any, p_root: Any, depth: int) -> None:
+def _relax_array(
+    made: dict[str, Any], producer: Any, t_root: Any, p_root: Any, depth: int
+) -> None:
     if "items" in made and "prefixItems" not in producer:
-        made["items"] = _relaxed(made["items"], producer.get("items", {}), t_root, p_root, depth + 1)
+        made["items"] = _relaxed(
+            made["items"], producer.get("items", {}), t_root, p_root, depth + 1
+        )
 
 
 def _without_facets(schema: Any) -> Any:

@@ -11,8 +11,8 @@ from typing import Any, Final, TypeAlias
 import jsonschema_rs
 from jsonpath_rfc9535 import JSONPathEnvironment
 from jsonpath_rfc9535.function_extensions import FilterFunction, Match, Search
-from jsonpath_rfc9535.function_extensions.match import (
-    check as is_i_regexp,  # type: ignore[attr-defined]
+from jsonpath_rfc9535.function_extensions.match import (  # type: ignore[attr-defined]
+    check as is_i_regexp,
 )
 from jsonpath_rfc9535.parse import Parser
 from jsonpath_rfc9535.segments import JSONPathChildSegment, JSONPathRecursiveDescentSegment

@@ -97,7 +97,12 @@ class Template:
     place gets `[]` and `[x]` back.
     """
 
-    __slots__ = ("_fill", "references", "source")
+    __slots__ = ("fill", "references", "source")
+
+    # `fill(scope, evaluation)` gives the value with every reference resolved. It
+    # raises `ValueInvalid` for one that leads nowhere, and what
+    # `Expression.evaluate` raises. An attribute, for it is called for every step.
+    fill: Filler
 
     def __init__(
         self, source: Any, wants_list: Callable[[tuple[str | int, ...]], bool] | None = None
@@ -106,15 +111,7 @@ class Template:
         found: list[Reference] = []
         filler = _compile(source, (), found, wants_list or (lambda pointer: False))
         self.references = tuple(found)
-        self._fill = _fresh(source) if filler is None else filler
-
-    def fill(self, scope: Scope, evaluation: Evaluation) -> Any:
-        """The value with every reference resolved.
-
-        Raises `ValueInvalid` for a reference that leads nowhere, and what
-        `Expression.evaluate` raises.
-        """
-        return self._fill(scope, evaluation)
+        self.fill = _fresh(source) if filler is None else filler
 
     @property
     def reads(self) -> frozenset[tuple[str, ...]]:

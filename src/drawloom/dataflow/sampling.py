@@ -105,7 +105,9 @@ def _arrays(schema: Mapping[str, Any], root: Any, depth: int) -> Iterator[list[A
     least = min(schema.get("minItems", 0), 100)
     first = [_first(part, root, depth) for part in schema.get("prefixItems", ())]
     each = list(islice(_of(schema.get("items", {}), root, depth + 1), _EACH))
-    wanted = list(islice(_of(schema["contains"], root, depth + 1), 4)) if "contains" in schema else []
+    wanted = (
+        list(islice(_of(schema["contains"], root, depth + 1), 4)) if "contains" in schema else []
+    )
     if least <= len(first):
         yield first
     for value in (*each, *wanted):

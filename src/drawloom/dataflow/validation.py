@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 import jsonschema_rs
@@ -35,7 +35,9 @@ class Validator:
     Raises `ValueInvalid`, with the place in the schema, where *schema* is none.
     """
 
-    __slots__ = ("_engine", "schema")
+    __slots__ = ("_engine", "is_valid", "schema")
+
+    is_valid: Callable[[Any], bool]  # the engine's own method: called for every value
 
     def __init__(self, schema: Mapping[str, Any] | bool) -> None:
         self.schema = schema
@@ -43,10 +45,7 @@ class Validator:
             self._engine = jsonschema_rs.validator_for(schema, **_OPTIONS)  # type: ignore[arg-type]
         except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError) as exc:
             raise _unusable(exc, schema) from None
-
-    def is_valid(self, value: Any) -> bool:
-        """Whether *value* fits."""
-        return self._engine.is_valid(value)
+        self.is_valid = self._engine.is_valid
 
     def check(self, value: Any, where: str = "") -> None:
         """Raise `ValueInvalid` at the first place where *value* does not fit.

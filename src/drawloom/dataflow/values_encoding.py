@@ -58,6 +58,12 @@ def encode_value(value: Any) -> Any:
     kind = type(value)
     if kind is dict or kind is list:
         return value if is_plain(value, DEEPEST) else _encode(value, ())
+    if value is None or kind is bool:
+        return value
+    if kind is int and -LARGEST_INTEGER <= value <= LARGEST_INTEGER:
+        return value
+    if kind is str and value.isascii():
+        return value
     return _encode(value, ())
 
 

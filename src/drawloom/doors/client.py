@@ -71,7 +71,12 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """One request as the transport sends it. `fresh` asks for a connection never used before."""
+    """One request as the transport sends it.
+
+    `fresh` asks for a connection never used before. `strayed` is True once a
+    redirect has led to another origin: who leads back chooses what is asked
+    for, so that credentials are not added again.
+    """
 
     method: str
     origin: Origin
@@ -79,6 +84,7 @@ class Outgoing:
     headers: Headers = field(default=(), repr=False)
     body: bytes | None = field(default=None, repr=False)
     fresh: bool = False
+    strayed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +200,7 @@ class HttpClient:
 
     def _attach(self, request: Outgoing) -> Outgoing:
         """Add the credentials, if this is the origin that they are for."""
-        if request.origin != self.base.origin:
+        if request.strayed or request.origin != self.base.origin:
             return request
         target = request.target
         if self._credential.query:
@@ -216,7 +222,8 @@ def _redirected(request: Outgoing, status: int, location: str) -> Outgoing:
     if origin != request.origin:
         _may_leave(request.origin, origin, body)
         headers = tuple((n, v) for n, v in headers if n.lower() in _HARMLESS_HEADERS)
-    return Outgoing(method, origin, target, headers, body, request.fresh)
+    strayed = request.strayed or origin != request.origin
+    return Outgoing(method, origin, target, headers, body, request.fresh, strayed)
 
 
 def _may_leave(old: Origin, new: Origin, body: bytes | None) -> None:

@@ -58,8 +58,6 @@ class Life:
 
     def next_call(self) -> str:
         """The id of the next attempt: used once, so that a stale answer is known as one."""
-        if self.attempt == 0 and self.item is None:
-            return self.step.first_call
         return f"{self.place}#{self.attempt + 1}"
 
 

@@ -116,7 +116,12 @@ class Run:
         self._at = event.at
         self._evaluation.now = event.at // 1000
         if type(event) is CallSucceeded:  # by far the commonest
-            self._answered(event)
+            life = self.calls.pop(event.call, None)
+            if life is not None:
+                if life.status == RUNNING:
+                    self._succeed(life, event.output)
+                else:  # it rests: this is the answer to an earlier attempt
+                    self.calls[event.call] = life
         else:
             self._take(event)
         ready = self._ready
@@ -175,12 +180,6 @@ class Run:
             "started_at": event.at // 1000,
         }
         self._ready.extend(life for life in self.lives if life.remaining == 0)
-
-    def _answered(self, event: CallSucceeded) -> None:
-        life = self.calls.get(event.call)
-        if life is not None and life.status == RUNNING:
-            del self.calls[event.call]
-            self._succeed(life, event.output)
 
     def _call_failed(self, event: CallFailed) -> None:
         life = self.calls.get(event.call)
@@ -304,15 +303,14 @@ class Run:
 
     def _arguments(self, life: Life) -> dict[str, Any]:
         step = life.step
-        place = life.place + "?with"
-        if place in self._evaluated:
+        if self._evaluated and (place := life.place + "?with") in self._evaluated:
             return step.accept(self._evaluated.pop(place))
         try:
-            filled = step.arguments.fill(life.scope, self._evaluation)
+            return step.accept(step.arguments.fill(life.scope, self._evaluation))
         except OverBudget:
-            self._ask(life, place, "template", step.arguments.source, step.arguments.reads)
+            template, place = step.arguments, life.place + "?with"
+            self._ask(life, place, "template", template.source, template.reads)
             raise
-        return step.accept(filled)
 
     def _ask(self, life: Life | None, place: str, kind: Any, source: Any, reads: Any) -> None:
         """Have something evaluated elsewhere: it is too large for the loop."""
@@ -326,7 +324,10 @@ class Run:
         )
 
     def _call(self, life: Life, args: dict[str, Any]) -> None:
-        call = life.next_call()
+        if life.attempt == 0 and life.item is None:
+            call = life.step.first_call
+        else:
+            call = life.next_call()
         life.attempt += 1
         if life.attempt == 1:
             life.began = self._at

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 import types
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, NamedTuple
 
 from drawloom.dataflow.validation import validator_for
 from drawloom.dataflow.values import encode_value
@@ -34,38 +34,46 @@ class Measured:
         self.wall = time.perf_counter_ns() - self.began
 
 
-class Prepared:
-    """A tool made ready to be called: what depends only on the tool is worked out once."""
+class Waiting(NamedTuple):
+    """A coroutine that has made its first step, and what it waits for."""
 
-    __slots__ = (
-        "at_once",
-        "check",
-        "function",
-        "in_thread",
-        "name",
-        "takes",
-        "tool",
-        "waits",
-        "wants_context",
-    )
+    coroutine: Any
+    waits_for: Any
+
+
+class Prepared:
+    """A tool made ready to be called: what depends only on the tool is worked out once.
+
+    `waits` is set once the tool was seen to suspend: such a tool gets a task of
+    its own from the start.
+    """
+
+    __slots__ = ("check", "function", "is_async", "name", "takes", "tool", "waits", "wants_context")
 
     def __init__(self, tool: Tool) -> None:
         self.tool = tool
         self.name = tool.name
         self.function: Callable[..., Any] = tool.function
-        self.in_thread = not tool.is_async and not tool.inline
-        self.waits = self.in_thread  # seen to suspend: give it a task from the start
+        self.is_async = tool.is_async
+        self.waits = not tool.is_async and not tool.inline  # a thread is waited for
         self.wants_context = tool.signature.context_name is not None
         self.takes = _taker(tool)
         self.check = _checker(tool)
-        # Neither awaits nor needs a client or context: call it where we stand.
-        self.at_once = (
-            tool.inline
-            and not tool.is_async
-            and tool.connection is None
-            and tool.signature.context_name is None
-            and tool.plain_input
-        )
+
+    def begin(self, client: Any, args: dict[str, Any], context: Context) -> Any:
+        """The checked output, or `Waiting` where the tool suspends."""
+        if self.takes is not None:
+            args = self.takes(args, context)
+        called = self.function(**args) if client is None else self.function(client, **args)
+        if not self.is_async:
+            return self.check(called)
+        try:
+            waits_for = called.send(None)
+        except StopIteration as stop:
+            output = stop.value
+        else:
+            return Waiting(called, waits_for)
+        return self.check(output)
 
 
 def _taker(tool: Tool) -> Callable[[dict[str, Any], Context], dict[str, Any]] | None:
@@ -118,14 +126,23 @@ class Hands:
 
     def __init__(self, clients: Clients, threads: int = THREADS) -> None:
         self._clients = clients
-        self._prepared: dict[Tool, Prepared] = {}
+        self.ready: dict[Tool, Prepared] = {}  # what `prepared` has made so far
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="drawloom-tool")
 
     def prepared(self, tool: Tool) -> Prepared:
-        found = self._prepared.get(tool)
+        """A tool made ready, at its first use."""
+        found = self.ready.get(tool)
         if found is None:
-            found = self._prepared[tool] = Prepared(tool)
+            found = self.ready[tool] = Prepared(tool)
         return found
+
+    def client(self, connection: str | None, measured: Measured) -> Any:
+        """The open client of a connection: None where there is none, or it is not open yet."""
+        if connection is None:
+            return None
+        measured.meter = Meter()
+        METER.set(measured.meter)
+        return self._clients.ready(connection)
 
     async def call(
         self,
@@ -136,22 +153,17 @@ class Hands:
         measured: Measured,
     ) -> Any:
         """The tool's checked output. Whatever goes wrong is raised; `failure_of` names it."""
-        positional: tuple[Any, ...] = ()
-        if connection is not None:
-            client = self._clients.ready(connection)
-            if client is None:
-                client = await self._clients.get(connection)
-            positional = (client,)
-            measured.meter = Meter()
-            METER.set(measured.meter)
+        client = self.client(connection, measured)
+        if client is None and connection is not None:
+            client = await self._clients.get(connection)
+        if prepared.is_async or prepared.tool.inline:
+            output = prepared.begin(client, args, context)
+            return output if type(output) is not Waiting else await finish(prepared, output, measured)
         taken = args if prepared.takes is None else prepared.takes(args, context)
-        if prepared.in_thread:
-            output = await self._in_thread(prepared.function, positional, taken, measured)
-        else:
-            output = prepared.function(*positional, **taken)
-            if prepared.tool.is_async:
-                output = await _metered(output, measured)
-        return prepared.check(output)
+        positional = () if client is None else (client,)
+        return prepared.check(
+            await self._in_thread(prepared.function, positional, taken, measured)
+        )
 
     async def _in_thread(
         self, function: Callable[..., Any], args: Any, named: Any, measured: Measured
@@ -178,14 +190,26 @@ def failure_of(tool: Tool, exc: BaseException) -> Failure:
     return name_fault(tool.faults, exc)
 
 
+async def finish(prepared: Prepared, waiting: Waiting, measured: Measured) -> Any:
+    """Drive a tool that waits to its end; its checked output."""
+    return prepared.check(await _metered(waiting, measured))
+
+
 @types.coroutine
-def _metered(coroutine: Coroutine[Any, Any, Any], measured: Measured) -> Generator[Any, Any, Any]:
+def _metered(waiting: Waiting, measured: Measured) -> Generator[Any, Any, Any]:
     """Drive a coroutine as `await` does, and add up the CPU time of its own steps."""
-    driven: Any = coroutine.__await__()
+    coroutine, waits_for = waiting
     clock = time.thread_time_ns
-    resume: Callable[[Any], Any] = driven.send
-    value: Any = None
+    resume: Callable[[Any], Any]
     while True:
+        try:
+            value: Any = yield waits_for
+            resume = coroutine.send
+        except GeneratorExit:
+            coroutine.close()
+            raise
+        except BaseException as exc:
+            resume, value = coroutine.throw, exc
         began = clock()
         try:
             waits_for = resume(value)
@@ -193,11 +217,3 @@ def _metered(coroutine: Coroutine[Any, Any, Any], measured: Measured) -> Generat
             return stop.value
         finally:
             measured.cpu += clock() - began
-        try:
-            value = yield waits_for
-            resume = driven.send
-        except GeneratorExit:
-            driven.close()
-            raise
-        except BaseException as exc:
-            resume, value = driven.throw, exc

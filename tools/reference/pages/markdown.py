@@ -54,7 +54,7 @@ def _presence(name: str, field: Mapping[str, Any], needed: set[str]) -> str:
 def about(field: Mapping[str, Any]) -> str:
     """The description, and the limits that the type does not show."""
     limits = [
-        f"{word} {field[key]}"
+        f"{word} {_number(field[key])}"
         for key, word in (
             ("minimum", "at least"),
             ("exclusiveMinimum", "more than"),
@@ -69,12 +69,35 @@ def about(field: Mapping[str, Any]) -> str:
     return " ".join(filter(None, [said, f"({', '.join(limits)})" if limits else ""]))
 
 
+def _number(value: float) -> str:
+    return f"{int(value):,}" if value == int(value) else str(value)
+
+
+def parts(schema: Mapping[str, Any]) -> str:
+    """The objects that `fields` names: one table each."""
+    found = schema.get("$defs", {}).items()
+    return "\n".join(
+        f"{code(name)} has:\n\n{fields({**inner, '$defs': schema['$defs']})}"
+        for name, inner in found
+        if inner.get("properties") and not _is_secret(inner)
+    )
+
+
+def _is_secret(schema: Mapping[str, Any]) -> bool:
+    return set(schema.get("properties", ())) == {"env", "file"}
+
+
 def kind(schema: Any, definitions: Mapping[str, Any]) -> str:
     """A JSON Schema in a few words, such as `list of text`."""
     if not isinstance(schema, Mapping) or not schema:
         return "any value"
+    if _is_secret(schema):
+        return "secret"
     if "$ref" in schema:
-        return kind(definitions.get(str(schema["$ref"]).rpartition("/")[2]), definitions)
+        name = str(schema["$ref"]).rpartition("/")[2]
+        inner = definitions.get(name, {})
+        named = inner.get("properties") and not _is_secret(inner)
+        return code(name) if named else kind(inner, definitions)
     for key in ("anyOf", "oneOf"):
         if key in schema:
             return " or ".join(dict.fromkeys(kind(s, definitions) for s in schema[key]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from drawloom.runtime import Catalogue
-from pages.markdown import fields
+from pages.markdown import fields, parts
 
 OPENING = """# Settings
 
@@ -27,12 +27,13 @@ def page() -> str:
 
 def connections() -> str:
     catalogue = Catalogue()
-    parts = []
+    found = []
     for name in catalogue.connectors():
         kind = catalogue.connector(name).connection
         if kind is not None:
-            parts.append(f'### `kind = "{name}"`\n\n{fields(kind.model_json_schema())}')
-    return "\n".join(parts)
+            schema = kind.model_json_schema()
+            found.append(f'### `kind = "{name}"`\n\n{fields(schema)}\n{parts(schema)}')
+    return "\n".join(found)
 
 
 def project() -> str:

@@ -18,9 +18,16 @@ def page() -> str:
     return f"{OPENING}{statuses()}\n{diagram()}\n{transitions()}"
 
 
+PLAIN = {
+    "succeeded": "its tool gave an output",
+    "failed": "its last attempt failed",
+    "cancelled": "the run ended before it did",
+}
+
+
 def statuses() -> str:
-    said = comments("kernel/table.py", r'"([a-z]+)",')
-    rows = [[code(s), said.get(s, ""), "yes" if s in FINAL else ""] for s in TRANSITIONS]
+    said = PLAIN | comments("kernel/table.py", r'"([a-z]+)",')
+    rows = [[code(s), said[s], "yes" if s in FINAL else ""] for s in TRANSITIONS]
     return "## Statuses\n\n" + table(["status", "meaning", "final"], rows)
 
 

@@ -9,7 +9,7 @@ from sys import modules
 
 from drawloom.runtime import Catalogue
 from drawloom.sdk import Tool
-from pages.markdown import code, fields, kind, table
+from pages.markdown import code, fields, kind, parts, table
 
 OPENING = """# Tools
 
@@ -56,7 +56,7 @@ def readme(tools: dict[str, Tool]) -> str:
 
 def anchor(tool: Tool) -> str:
     """The fragment that its heading gets."""
-    return tool.name.replace(".", "").replace("_", "_").lower()
+    return tool.name.replace(".", "").lower()
 
 
 def section(tool: Tool) -> str:
@@ -73,6 +73,7 @@ def section(tool: Tool) -> str:
             f"{' '.join(facts)}\n",
             "Input:\n",
             fields(tool.input_schema),
+            parts(tool.input_schema),
             "Output:\n",
             output(tool),
         ]
@@ -86,6 +87,6 @@ def output(tool: Tool) -> str:
     if "$ref" in schema:
         schema = {**definitions[schema["$ref"].rpartition("/")[2]], "$defs": definitions}
     if schema.get("properties"):
-        return fields(schema)
+        return f"{fields(schema)}\n{parts(schema)}"
     said = kind(schema, definitions)
     return f"{said[0].upper()}{said[1:]}.\n"

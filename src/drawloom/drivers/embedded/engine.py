@@ -144,14 +144,16 @@ class Engine:
     ) -> Result:
         """Begin a run and wait until it has ended, or waits for a person."""
         runner = self._start(plan, input, run_id, bindings)
-        await asyncio.shield(runner.done)
+        await runner.ended()
         return Result(runner.run)
 
     async def wait(self, run_id: str) -> Result:
         """Wait until a run that is under way has ended, or waits for a person."""
         runner = self._runner(run_id)
-        await asyncio.shield(runner.done)
-        return Result(runner.run)
+        run = runner.run
+        if not (run.unknown_calls and not run.calls and not run.evaluations):
+            await runner.ended()
+        return Result(run)
 
     async def cancel(self, run_id: str, reason: str = "asked to stop") -> None:
         """Ask a run to stop. Clean-up steps still run; `wait` tells the end."""
@@ -228,8 +230,7 @@ class Engine:
             if journal is not None:
                 journal.payload((number, digest, body))
 
-        done = asyncio.get_running_loop().create_future()
-        return Runner(run_id, number, plan, run, dict(bindings or {}), Payloads(write), done)
+        return Runner(run_id, number, plan, run, dict(bindings or {}), Payloads(write))
 
     def _store_plan(self, plan: Plan) -> None:
         if plan.digest in self._stored:
@@ -264,7 +265,7 @@ class Engine:
         unfinished = db.execute(_SQL["open_runs"]).fetchall() if self._recover else []
         shelf = PlanShelf(db, self.catalogue.find)
         replayed = [(row, self._replayed(db, shelf, row)) for row in unfinished]
-        self._pump.journal = Journal(db, last, self._pump.durable, self._pump.broke)
+        self._pump.use_journal(Journal(db, last, self._pump.durable, self._pump.broke))
         for row, found in replayed:
             if found is not None:
                 self._go_on(row, found)

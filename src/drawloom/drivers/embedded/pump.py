@@ -14,9 +14,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-import types
 from collections import deque
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Coroutine
 from typing import Any
 
 from drawloom.drivers.embedded.codec import body_of, call_digest, to_json
@@ -50,7 +49,7 @@ from drawloom.kernel import (
     Started,
     TimerFired,
 )
-from drawloom.runtime.calling import Hands, Measured, Prepared, failure_of
+from drawloom.runtime.calling import Hands, Measured, Prepared, Waiting, failure_of, finish
 from drawloom.runtime.evaluator import Evaluator
 from drawloom.sdk import Context
 
@@ -74,6 +73,7 @@ class Pump:
         self._parked: deque[tuple[int, Runner | None, Any]] = deque()
         self._sinks: list[Sink] = []
         self._pumping = False
+        self._measures = journal is not None  # somebody looks at what a call cost
         self._tasks: set[asyncio.Task[Any]] = set()
         self._evaluator: Evaluator | None = None
         self._loop = asyncio.get_running_loop()
@@ -83,6 +83,12 @@ class Pump:
     def watch(self, sink: Sink) -> None:
         """Have every fact from now on given to *sink*."""
         self._sinks.append(sink)
+        self._measures = True
+
+    def use_journal(self, journal: Journal) -> None:
+        """Write everything to *journal* from now on."""
+        self.journal = journal
+        self._measures = True
 
     def post(self, runner: Runner, event: Event) -> None:
         """Have an event journaled and received."""
@@ -96,8 +102,6 @@ class Pump:
         self.wake()
 
     def resolve(self, runner: Runner, event: Resolved) -> None:
-        if runner.done.done():
-            runner.done = self._loop.create_future()
         if self.journal is not None:
             self.journal.state((runner.number, "running", None, None, None, None))
         self.post(runner, event)
@@ -106,8 +110,7 @@ class Pump:
         """Stop what is under way; a journaled run goes on at the next start."""
         for runner in list(self.runners.values()):
             runner.release()
-            if not runner.done.done():
-                runner.done.cancel()
+            runner.tell(asyncio.CancelledError())
         self._inbox.clear()
         self._parked.clear()
         mine = asyncio.current_task()
@@ -144,8 +147,7 @@ class Pump:
         self.broken = exc
         for runner in list(self.runners.values()):
             runner.release()
-            if not runner.done.done():
-                runner.done.set_exception(exc)
+            runner.tell(exc)
         for _, runner_or_none, waiting in self._parked:
             if runner_or_none is None and not waiting.done():
                 waiting.set_exception(exc)
@@ -177,8 +179,11 @@ class Pump:
             runner, thing = inbox.popleft()
             kind = type(thing)
             if kind is CallTool:
-                if await self._call(runner, thing):
-                    return  # this task became the tool's; another pump goes on
+                rest = self._call(runner, thing)
+                if rest is not None:  # the tool waits: this task is its own from now on
+                    self._spawn(self._pump())
+                    await rest
+                    return
             elif kind in _COMMANDS:
                 self._do(runner, thing)
             else:
@@ -207,6 +212,10 @@ class Pump:
             return
         if self._sinks:
             self._tell_steps(runner)
+        if self.journal is None:
+            for command in commands:
+                self._inbox.append((runner, command))
+            return
         for command in commands:
             self.queue(runner, command)
 
@@ -279,67 +288,81 @@ class Pump:
 
     # -- calls -------------------------------------------------------------------
 
-    async def _call(self, runner: Runner, command: CallTool) -> bool:
-        """Call a tool; True where it suspended, and this task was given to it."""
+    def _call(self, runner: Runner, command: CallTool) -> Coroutine[Any, Any, None] | None:
+        """Call a tool. What is given back is to be awaited: the rest of a call that waits."""
         if runner.run.finished is not None or command.call not in runner.run.calls:
-            return False
+            return None
         step = command.step
-        prepared = self.hands.prepared(step.spec)  # type: ignore[arg-type]
+        prepared = self.hands.ready.get(step.spec)  # type: ignore[call-overload]
+        if prepared is None:
+            prepared = self.hands.prepared(step.spec)  # type: ignore[arg-type]
         if self._sinks:
             self._tell_call(runner, command)
-        if prepared.at_once:
-            self._call_at_once(runner, command, prepared)
-            return False
-        call = Call(command)
-        runner.calls[command.call] = call
-        work = self._called(runner, call, prepared)
-        if prepared.waits:
-            call.task = self._spawn(work)
-            self._set_deadline(runner, call)
-            return False
-        suspended = await _noticing(work, lambda: self._hand_over(runner, call, prepared))
-        return bool(suspended)
-
-    def _call_at_once(self, runner: Runner, command: CallTool, prepared: Prepared) -> None:
-        measured = Measured()
+        measured = Measured() if self._measures or step.slot is not None else None
+        connection = client = None
+        if step.slot is not None and measured is not None:
+            connection = runner.bindings.get(step.slot, step.slot)
+            client = self.hands.client(connection, measured)
+        if prepared.waits or (client is None and connection is not None):
+            self._call_in_task(runner, command, prepared, connection, measured or Measured())
+            return None
+        context = self._context(runner, command) if prepared.wants_context else _NO_CONTEXT
         try:
-            output = prepared.check(prepared.function(**command.args))
+            output = prepared.begin(client, command.args, context)
         except (Exception, SystemExit) as exc:
             failure = failure_of(prepared.tool, exc)
             self._answer(runner, command, measured, CallFailed(command.call, failure, now()))
-        else:
-            self._answer(runner, command, measured, CallSucceeded(command.call, output, now()))
+            return None
+        if type(output) is not Waiting:
+            event = CallSucceeded(command.call, output, time.time_ns() // 1000)
+            self._answer(runner, command, measured, event)
+            return None
+        prepared.waits = True
+        measured = measured or Measured()
+        measured.cpu = time.perf_counter_ns() - measured.began
+        call = self._under_way(runner, command, measured, asyncio.current_task())
+        return self._called(runner, call, prepared, finish(prepared, output, measured))
+
+    def _call_in_task(
+        self,
+        runner: Runner,
+        command: CallTool,
+        prepared: Prepared,
+        connection: str | None,
+        measured: Measured,
+    ) -> None:
+        context = self._context(runner, command) if prepared.wants_context else _NO_CONTEXT
+        work = self.hands.call(prepared, connection, command.args, context, measured)
+        call = self._under_way(runner, command, measured, None)
+        call.task = self._spawn(self._called(runner, call, prepared, work))
+
+    def _under_way(
+        self, runner: Runner, command: CallTool, measured: Measured, task: Any
+    ) -> Call:
+        call = runner.calls[command.call] = Call(command, measured, task)
+        timeout = command.step.timeout
+        call.deadline = self._loop.call_later(timeout, self._expire, runner, call)
+        return call
 
     def _answer(
-        self, runner: Runner, command: CallTool, measured: Measured, event: Event
+        self, runner: Runner, command: CallTool, measured: Measured | None, event: Event
     ) -> None:
-        measured.stop()
-        if not measured.cpu:
-            measured.cpu = measured.wall if command.step.spec.inline else 0  # type: ignore[attr-defined]
-        if self._sinks:
-            self._tell_metrics(runner, command, measured, event)
+        """Have the answer to a call journaled and received. *measured* None: nobody watches."""
+        if measured is not None:
+            measured.stop()
+            if not measured.cpu:  # it never waited: all of its time was the interpreter's
+                measured.cpu = measured.wall
+            if self._sinks:
+                self._tell_metrics(runner, command, measured, event)
         self._take(runner, event, measured)
 
-    def _hand_over(self, runner: Runner, call: Call, prepared: Prepared) -> None:
-        """The tool waits: this task is its own from now on, and a new pump takes over."""
-        prepared.waits = True
-        call.task = asyncio.current_task()
-        self._set_deadline(runner, call)
-        self._spawn(self._pump())
-
-    def _set_deadline(self, runner: Runner, call: Call) -> None:
-        timeout = call.command.step.timeout
-        call.deadline = self._loop.call_later(timeout, self._expire, runner, call)
-
-    async def _called(self, runner: Runner, call: Call, prepared: Prepared) -> None:
+    async def _called(
+        self, runner: Runner, call: Call, prepared: Prepared, work: Coroutine[Any, Any, Any]
+    ) -> None:
+        """Wait for a call and answer it."""
         command = call.command
-        slot = command.step.slot
-        context = self._context(runner, command) if prepared.wants_context else _NO_CONTEXT
         try:
-            connection = None if slot is None else runner.bindings.get(slot, slot)
-            output = await self.hands.call(
-                prepared, connection, command.args, context, call.measured
-            )
+            output = await work
         except asyncio.CancelledError:
             if call.over:
                 return
@@ -400,23 +423,20 @@ class Pump:
 
     def _stalled(self, runner: Runner, calls: tuple[str, ...]) -> None:
         self.tell(RunStalled(runner.run_id, calls, now()))
-        if not runner.done.done():
-            runner.done.set_result(None)
+        runner.tell()
 
     def _finished(self, runner: Runner, command: Finish) -> None:
         runner.release()
         self.runners.pop(runner.run_id, None)
         plan = runner.plan
         self.tell(RunEnded(runner.run_id, plan.name, command.status, now(), command.failure))
-        if not runner.done.done():
-            runner.done.set_result(None)
+        runner.tell()
 
     def _give_up(self, runner: Runner, exc: Exception) -> None:
         """This run cannot go on in this process; its journal is left as it is."""
         runner.release()
         self.runners.pop(runner.run_id, None)
-        if not runner.done.done():
-            runner.done.set_exception(exc)
+        runner.tell(exc)
 
     # -- facts -------------------------------------------------------------------
 
@@ -467,30 +487,3 @@ class Pump:
 
 _COMMANDS = frozenset({SetTimer, CancelCall, Evaluate, AwaitResolution, Finish})
 _NO_CONTEXT = Context()
-
-
-@types.coroutine
-def _noticing(
-    work: Coroutine[Any, Any, None], suspended: Callable[[], None]
-) -> Generator[Any, Any, bool]:
-    """Drive *work* as `await` does; call *suspended* at the first wait, and say if there was."""
-    driven: Any = work.__await__()
-    resume: Callable[[Any], Any] = driven.send
-    value: Any = None
-    first = True
-    while True:
-        try:
-            waits_for = resume(value)
-        except StopIteration:
-            return not first
-        if first:
-            first = False
-            suspended()
-        try:
-            value = yield waits_for
-            resume = driven.send
-        except GeneratorExit:
-            driven.close()
-            raise
-        except BaseException as exc:
-            resume, value = driven.throw, exc

@@ -21,10 +21,12 @@ class Call:
 
     __slots__ = ("command", "deadline", "measured", "over", "task")
 
-    def __init__(self, command: CallTool) -> None:
+    def __init__(
+        self, command: CallTool, measured: Measured, task: asyncio.Task[Any] | None
+    ) -> None:
         self.command = command
-        self.measured = Measured()
-        self.task: asyncio.Task[Any] | None = None
+        self.measured = measured
+        self.task = task
         self.deadline: asyncio.TimerHandle | None = None
         self.over = False  # answered, cancelled or out of time: what it still says is ignored
 
@@ -43,7 +45,6 @@ class Runner:
         "bindings",
         "calls",
         "commands",
-        "done",
         "lsn",
         "number",
         "payloads",
@@ -53,6 +54,7 @@ class Runner:
         "seq",
         "started_at",
         "timers",
+        "waiters",
         "work",
     )
 
@@ -64,7 +66,6 @@ class Runner:
         run: Run,
         bindings: Mapping[str, str],
         payloads: Payloads,
-        done: asyncio.Future[Any],
     ) -> None:
         self.run_id = run_id
         self.number = number
@@ -72,7 +73,7 @@ class Runner:
         self.run = run
         self.bindings = bindings
         self.payloads = payloads
-        self.done = done
+        self.waiters: list[asyncio.Future[None]] = []
         self.seq = 0
         self.lsn = 0
         self.started_at = 0
@@ -80,6 +81,23 @@ class Runner:
         self.commands: dict[str, CallTool] = {}  # not answered yet, for their digests
         self.timers: dict[str, asyncio.TimerHandle] = {}
         self.work: set[asyncio.Task[None]] = set()  # evaluations
+
+    async def ended(self) -> None:
+        """Wait until the run is over, or waits for a person; raises why it cannot go on."""
+        waiter = asyncio.get_running_loop().create_future()
+        self.waiters.append(waiter)
+        await waiter
+
+    def tell(self, exc: BaseException | None = None) -> None:
+        """Let go whoever waits for this run."""
+        waiters, self.waiters = self.waiters, []
+        for waiter in waiters:
+            if waiter.done():
+                continue
+            if exc is None:
+                waiter.set_result(None)
+            else:
+                waiter.set_exception(exc)
 
     def release(self) -> None:
         """The run is over or given up: nothing of it goes on."""

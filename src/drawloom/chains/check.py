@@ -1,0 +1,60 @@
+"""The static check: all that can be known to be wrong with a chain before it runs, at once."""
+
+from __future__ import annotations
+
+from drawloom.chains.check_conditions import check_conditions
+from drawloom.chains.check_desk import Desk, ToolFinder
+from drawloom.chains.check_graph import check_graph, check_inputs
+from drawloom.chains.check_references import check_references
+from drawloom.chains.check_steps import check_steps
+from drawloom.chains.document import Chain
+from drawloom.chains.findings import Finding
+from drawloom.chains.loading import read_source, salvage
+from drawloom.chains.reading import Limits
+from drawloom.chains.structure import structural_findings
+from drawloom.errors import ChainInvalid
+
+
+def check(chain: Chain, catalogue: ToolFinder) -> tuple[Finding, ...]:
+    """Everything that is wrong with *chain*, in the order of its text.
+
+    *catalogue* gives the tools. Nothing runs, and nothing is opened.
+    """
+    structure = structural_findings(chain.document, chain.source) if chain.document else ()
+    return _in_order([*structure, *_meaning(chain, catalogue)])
+
+
+def check_text(
+    text: str | bytes,
+    catalogue: ToolFinder,
+    *,
+    file: str | None = None,
+    limits: Limits | None = None,
+) -> tuple[Finding, ...]:
+    """`check` of YAML or JSON text: what is wrong with the text and with the chain, all at once.
+
+    Of a document with faulty fields the rest is checked as well. Never raises
+    `ChainInvalid`.
+    """
+    try:
+        document, source = read_source(text, file=file, limits=limits)
+    except ChainInvalid as exc:
+        return exc.findings
+    chain, findings = salvage(document, source)
+    return _in_order([*findings, *(_meaning(chain, catalogue) if chain else ())])
+
+
+def _meaning(chain: Chain, catalogue: ToolFinder) -> list[Finding]:
+    desk = Desk(chain, catalogue)
+    check_inputs(desk)
+    check_steps(desk)
+    check_references(desk)
+    check_conditions(desk)
+    check_graph(desk)
+    return desk.findings
+
+
+def _in_order(findings: list[Finding]) -> tuple[Finding, ...]:
+    return tuple(
+        sorted(findings, key=lambda f: (f.line or 0, f.column or 0, f.severity, f.pointer))
+    )

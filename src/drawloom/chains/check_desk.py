@@ -1,0 +1,97 @@
+"""What a check works on: the chain, its tools, and the findings so far."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from typing import Any, Protocol
+
+from drawloom.chains.document import Chain
+from drawloom.chains.findings import Finding, Severity, pointer_of
+from drawloom.chains.rules import RULES
+from drawloom.dataflow.compatibility import SchemaCompat
+from drawloom.policies import Effect
+
+
+class CheckedTool(Protocol):
+    """What a check needs to know of a tool."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def effect(self) -> Effect: ...
+    @property
+    def connection(self) -> str | None: ...
+    @property
+    def input_schema(self) -> Mapping[str, Any]: ...
+    @property
+    def output_schema(self) -> Mapping[str, Any]: ...
+
+
+class ToolFinder(Protocol):
+    """The tools that are there. `find` raises a `KeyError`, which may carry `suggestions`."""
+
+    def find(self, name: str) -> CheckedTool: ...
+
+
+class Desk:
+    """One check. *path* is always the way into the document, as keys and indices."""
+
+    def __init__(self, chain: Chain, tools: ToolFinder) -> None:
+        self.chain = chain
+        self.compat = SchemaCompat()
+        self.findings: list[Finding] = []
+        # What is read, as paths of names from the scope's root, by whom (a step, or "" the chain).
+        self.reads: list[tuple[str, tuple[str, ...], tuple[str | int, ...]]] = []
+        self._finder = tools
+        self._reported: set[tuple[Any, ...]] = set()
+
+    @cached_property
+    def tools(self) -> Mapping[str, CheckedTool]:
+        """The tool of each step whose tool is known."""
+        found: dict[str, CheckedTool] = {}
+        for name, step in self.chain.steps.items():
+            try:
+                found[name] = self._finder.find(step.use)
+            except KeyError as exc:
+                near = tuple(getattr(exc, "suggestions", ()))
+                more = f"did you mean {' or '.join(map(repr, near))}?" if near else ""
+                self.report(
+                    "unknown-tool", f"there is no tool {step.use!r}", ("steps", name, "use"),
+                    suggestion=more or "see `drawloom tools list`",
+                )  # fmt: skip
+        return found
+
+    def report(
+        self,
+        code: str,
+        message: str,
+        path: Iterable[str | int],
+        *,
+        severity: Severity = "error",
+        offset: int | None = None,
+        key: bool = False,
+        suggestion: str = "",
+        witness: str = "",
+    ) -> None:
+        """Note a finding at *path*: at its key, or at character *offset* of its text."""
+        assert code in RULES, code
+        pointer = pointer_of(path)
+        source = self.chain.source
+        place: dict[str, Any] = {}
+        if source is not None:
+            at = source.place(pointer, key=key)
+            if offset is not None:
+                at = source.within(pointer, offset)
+            place = {"file": source.file, "line": at[0], "column": at[1]}
+            place["excerpt"] = source.excerpt(at[0])
+        seen = (code, message, pointer, place.get("line"), place.get("column"))
+        if seen in self._reported:
+            return
+        self._reported.add(seen)
+        self.findings.append(
+            Finding(
+                code, message, severity, pointer=pointer, suggestion=suggestion, witness=witness,
+                **place,
+            )
+        )  # fmt: skip

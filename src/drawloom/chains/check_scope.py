@@ -1,0 +1,143 @@
+"""What the names of an expression stand for, as schemas: input, steps, item, run and the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from drawloom.chains.check_desk import Desk
+from drawloom.dataflow.navigation import Place, at
+from drawloom.dataflow.references import ROOTS, plain_path
+from drawloom.errors import FailureKind
+
+ITEM_ROOTS = ("item", "index")
+
+RUN: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string"},
+        "chain": {"type": "string"},
+        "version": {"type": "string"},
+        "started_at": {"type": "string", "format": "date-time"},
+    },
+    "required": ["id", "chain", "version", "started_at"],
+    "additionalProperties": False,
+}
+FAILURE: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "kind": {"enum": [kind.value for kind in FailureKind]},
+        "message": {"type": "string"},
+        "retry_after": {"type": ["number", "null"]},
+        "details": {},
+    },
+    "required": ["kind", "message"],
+    "additionalProperties": True,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Who looks: a step, or the chain's output (""); `items` where `item` and `index` exist."""
+
+    step: str = ""
+    items: bool = False
+
+
+def schema_of(desk: Desk, path: tuple[str | int, ...], view: View) -> tuple[Any, int]:
+    """The schema of the root that *path* begins in, and how many of its parts lead there.
+
+    The schema is None where nothing is known of it. *path* is known to begin
+    well: its root exists, and so does the step that it names.
+    """
+    root = path[0]
+    if root == "steps":
+        return _step_output(desk, str(path[1])), 2
+    if root == "failures":
+        return FAILURE, 2
+    if root == "input":
+        return _input(desk), 1
+    if root == "vars":
+        return inferred(dict(desk.chain.vars)), 1
+    if root == "run":
+        return RUN, 1
+    if root == "index":
+        return {"type": "integer", "minimum": 0}, 1
+    return item_schema(desk, view.step), 1
+
+
+def place_of(desk: Desk, path: tuple[str | int, ...], view: View) -> tuple[Place, int]:
+    """What is known of *path*, and how many of its parts lead to the root that it begins in."""
+    schema, depth = schema_of(desk, path, view)
+    if schema is None:
+        return Place(None, depth=len(path) - depth), depth
+    return at(schema, path[depth:]), depth
+
+
+def item_schema(desk: Desk, name: str) -> Any:
+    """What one item of the step's `for_each` is; None if that is not known."""
+    step = desk.chain.steps.get(name)
+    if step is None or step.for_each is None:
+        return None
+    if isinstance(step.for_each, list):
+        shown = any("${" in text for text in _texts(step.for_each))
+        return None if shown else {"anyOf": [inferred(item) for item in step.for_each] or [True]}
+    written = step.for_each if isinstance(step.for_each, str) else ""
+    path = plain_path(written[2:-1]) if written.startswith("${") else None
+    if path is None or path[0] in ITEM_ROOTS or not names_a_step(desk, path):
+        return None
+    place, _ = place_of(desk, path, View(name))
+    if place.schema is None or place.mapped:
+        return None
+    inner = at(place.schema, (0,))
+    return inner.schema if inner.found else None
+
+
+def names_a_step(desk: Desk, path: tuple[str | int, ...]) -> bool:
+    """Whether *path*, if it begins in `steps` or `failures`, goes on with a step of the chain."""
+    if path[0] not in ("steps", "failures"):
+        return path[0] in ROOTS
+    return len(path) > 1 and path[1] in desk.chain.steps
+
+
+def _step_output(desk: Desk, name: str) -> Any:
+    tool = desk.tools.get(name)
+    if tool is None:
+        return None
+    schema = dict(tool.output_schema)
+    if desk.chain.steps[name].for_each is None:
+        return schema
+    inner = {k: v for k, v in schema.items() if k != "$defs"}
+    made: dict[str, Any] = {"type": "array", "items": inner}
+    return {**made, "$defs": schema["$defs"]} if "$defs" in schema else made
+
+
+def _input(desk: Desk) -> dict[str, Any]:
+    # Defaults are filled in before a run begins, so that every name is there.
+    schema = desk.chain.input_schema
+    return {**schema, "required": list(desk.chain.input)}
+
+
+def inferred(value: Any) -> Any:
+    """The schema of exactly the shape of *value*."""
+    if isinstance(value, Mapping):
+        return {
+            "type": "object",
+            "properties": {name: inferred(inner) for name, inner in value.items()},
+            "required": list(value),
+            "additionalProperties": False,
+        }
+    if isinstance(value, list):
+        made = {"type": "array", "items": False, "minItems": len(value), "maxItems": len(value)}
+        return {**made, "prefixItems": [inferred(inner) for inner in value]} if value else made
+    return {"const": value}
+
+
+def _texts(value: Any) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    inner = (
+        value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+    )
+    return [text for each in inner for text in _texts(each)]

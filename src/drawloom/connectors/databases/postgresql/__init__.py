@@ -1,0 +1,9 @@
+"""Query and change PostgreSQL: typed parameters, exact values, no write through a query."""
+
+from __future__ import annotations
+
+# The tools register themselves with the connector when their module is read.
+from drawloom.connectors.databases.postgresql import tools
+from drawloom.connectors.databases.postgresql.connection import connector
+
+__all__ = ["connector", "tools"]

@@ -1,0 +1,157 @@
+"""From chain values to typed parameters, and from records to objects.
+
+Scalars are the business of `codecs`; here is what has parts: ranges,
+composites, arrays of them, and the check that a row can be an object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from drawloom.errors import invalid
+from drawloom.sdk import Json, Row
+from drawloom.sdk.encoding import encode_value
+
+if TYPE_CHECKING:
+    from asyncpg.types import Type
+
+_RANGE_FIELDS = frozenset({"lower", "upper", "lower_inc", "upper_inc", "empty"})
+_FIELDS_OF_COMPOSITE = """
+    SELECT array_agg(a.attname ORDER BY a.attnum)::text[]
+    FROM pg_catalog.pg_type t
+    JOIN pg_catalog.pg_type e ON e.oid = CASE WHEN t.typrelid = 0 THEN t.typelem ELSE t.oid END
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = e.typrelid
+    WHERE t.oid = $1 AND a.attnum > 0 AND NOT a.attisdropped
+"""
+
+
+def columns_of(statement: Any) -> list[str]:
+    """The names of the result's columns; each must be there once, for a row is an object."""
+    names = [attribute.name for attribute in statement.get_attributes()]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise invalid(
+            f"the result has two columns named {', '.join(map(repr, twice))}; name one with AS"
+        )
+    return names
+
+
+async def parameters(
+    connection: Any, statement: Any, args: list[Json], run: int | None = None
+) -> list[Any]:
+    """*args* as the driver takes them. *run* counts the lists of execute_many."""
+    types = statement.get_parameters()
+    where = "args" if run is None else f"args[{run}]"
+    if len(args) != len(types):
+        raise invalid(f"the SQL has {len(types)} parameters, {where} has {len(args)}")
+    return [
+        await _parameter(connection, kind, value, f"{where}[{place}] (${place + 1})")
+        for place, (kind, value) in enumerate(zip(types, args, strict=True))
+    ]
+
+
+async def _parameter(connection: Any, kind: Type, value: Json, place: str) -> Any:
+    if value is None:
+        return None
+    if kind.kind == "array" and not isinstance(value, list):
+        raise invalid(f"{place}: {kind.name} takes a list")
+    name = kind.name.removesuffix("[]")
+    if name.endswith("range") or kind.kind in ("range", "multirange"):
+        return _ranges(value, place)
+    if isinstance(value, dict | list) and kind.kind in ("array", "composite"):
+        await _check_composites(connection, kind, value, place)
+    return value
+
+
+def _ranges(value: Json, place: str) -> Any:
+    """A range is an object; lists are arrays or multiranges of them."""
+    from asyncpg import Range
+
+    if isinstance(value, list):
+        return [_ranges(inner, f"{place}[{at}]") for at, inner in enumerate(value)]
+    if value is None:
+        return None
+    if not isinstance(value, dict) or not value.keys() <= _RANGE_FIELDS or not value:
+        raise invalid(f"{place}: a range is an object of {', '.join(sorted(_RANGE_FIELDS))}")
+    if value.get("empty"):
+        return Range(empty=True)
+    lower, upper = value.get("lower"), value.get("upper")
+    # PostgreSQL's own default: the lower bound belongs to the range, the upper does not.
+    starts = value.get("lower_inc", True) and lower is not None
+    return Range(lower, upper, lower_inc=starts, upper_inc=value.get("upper_inc", False))
+
+
+async def _check_composites(connection: Any, kind: Type, value: Json, place: str) -> None:
+    """The driver would take a field that an object lacks for NULL."""
+    objects = list(_objects(value))
+    if not objects:
+        return
+    fields = await connection.fetchval(_FIELDS_OF_COMPOSITE, kind.oid)
+    for one in objects if fields else []:
+        if lost := [name for name in fields if name not in one]:
+            raise invalid(f"{place}: {kind.name} needs {', '.join(lost)}; null must be said")
+
+
+def _objects(value: Json) -> list[dict[str, Json]]:
+    if isinstance(value, dict):
+        return [value]
+    return [one for inner in value if isinstance(inner, list | dict) for one in _objects(inner)]
+
+
+def row_reader(statement: Any) -> Callable[[Any], Row]:
+    """What makes an object of a record. Columns whose codec gave JSON are left alone."""
+    plan = [(a.name, _is_done(a.type)) for a in statement.get_attributes()]
+    if all(done for _, done in plan):
+        return dict
+
+    def read(record: Any) -> Row:
+        return {
+            name: cell if done or cell is None else encode_cell(cell)
+            for (name, done), cell in zip(plan, record, strict=True)
+        }
+
+    return read
+
+
+_DONE = frozenset(
+    {
+        *("bool", "int2", "int4", "int8", "float4", "float8", "numeric", "text", "varchar"),
+        *("bpchar", "name", "uuid", "json", "jsonb", "bytea", "date", "time", "timetz"),
+        *("timestamp", "timestamptz", "interval"),
+    }
+)
+
+
+def _is_done(kind: Type) -> bool:
+    return kind.kind == "scalar" and kind.schema == "pg_catalog" and kind.name in _DONE
+
+
+def encode_cell(value: Any) -> Json:
+    """A value of the driver as a chain value: arrays, composites and ranges part by part."""
+    import ipaddress
+
+    from asyncpg import Range, Record
+
+    match value:
+        case Record():
+            return {name: encode_cell(inner) for name, inner in value.items()}
+        case Range():
+            return _range(value)
+        case list() | tuple():
+            return [encode_cell(inner) for inner in value]
+        case ipaddress._BaseAddress() | ipaddress._BaseNetwork():
+            return str(value)
+        case _:
+            return encode_value(value)
+
+
+def _range(value: Any) -> Json:
+    if value.isempty:
+        return {"empty": True}
+    return {
+        "lower": encode_cell(value.lower),
+        "upper": encode_cell(value.upper),
+        "lower_inc": value.lower_inc,
+        "upper_inc": value.upper_inc,
+    }

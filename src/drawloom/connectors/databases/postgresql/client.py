@@ -1,0 +1,130 @@
+"""The open client: a pool, made when first used, that hands out clean connections."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from drawloom.connectors.databases.postgresql.codecs import install
+from drawloom.connectors.databases.postgresql.faults import FAULTS
+from drawloom.errors import Failure, FailureKind, ToolError, invalid
+from drawloom.sdk import name_fault
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    from drawloom.connectors.databases.postgresql.connection import PostgresqlConnection
+
+_CLOSING = 10.0  # seconds for what still runs when the client closes
+
+# The driver resets settings, locks, cursors and listeners, but would hand on a
+# changed role and temporary tables, which hide real ones, to the next call.
+_RESET = "RESET SESSION AUTHORIZATION; RESET ROLE; DISCARD TEMP;"
+
+
+class Client:
+    """Connections of one database, shared by every step that is bound to it."""
+
+    def __init__(self, settings: PostgresqlConnection, options: dict[str, Any]) -> None:
+        self.settings = settings
+        self._options = options
+        self._opening = asyncio.Lock()
+        self._made: Any = None
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[asyncpg.Connection[Any]]:
+        """A connection in a READ ONLY transaction: the server itself refuses to write."""
+        async with self._connection() as connection, connection.transaction(readonly=True):
+            yield connection
+            _still(connection.is_in_transaction())
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[asyncpg.Connection[Any]]:
+        """A connection in a transaction that commits at the end, or not at all."""
+        async with self._connection() as connection, connection.transaction():
+            yield connection
+            _still(connection.is_in_transaction())
+
+    @asynccontextmanager
+    async def autocommit(self) -> AsyncIterator[asyncpg.Connection[Any]]:
+        """A connection without a transaction, where a failure proves nothing."""
+        async with self._connection() as connection:
+            try:
+                yield connection
+            except Exception as exc:
+                raise ToolError(replace(name_fault(FAULTS, exc), harmless=False)) from exc
+            if connection.is_in_transaction():
+                await connection.execute("ROLLBACK")
+                _still(False)
+
+    async def close(self) -> None:
+        """Close every connection, after a moment for what still runs."""
+        if self._made is None:
+            return
+        try:
+            async with asyncio.timeout(_CLOSING):
+                await self._made.close()
+        except TimeoutError:
+            self._made.terminate()
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[asyncpg.Connection[Any]]:
+        connection = await self._acquire()
+        try:
+            yield connection
+        finally:
+            await self._made.release(connection)
+
+    async def _acquire(self) -> asyncpg.Connection[Any]:
+        """Whatever goes wrong here came before the statement: it is harmless."""
+        try:
+            await self._open()
+            connection: asyncpg.Connection[Any] = await self._made.acquire(
+                timeout=self.settings.acquire_timeout
+            )
+            return connection
+        except Exception as exc:
+            raise ToolError(replace(self._unreachable(exc), harmless=True)) from exc
+
+    def _unreachable(self, exc: Exception) -> Failure:
+        place = f"{self.settings.host}:{self.settings.port}"
+        if isinstance(exc, TimeoutError):
+            most = self.settings.max_connections
+            message = f"no connection to {place} came free in time (the pool has {most} at most)"
+            return Failure(FailureKind.THROTTLED, message)
+        failure = name_fault(FAULTS, exc)
+        if failure.kind is FailureKind.DEFECT and isinstance(exc, OSError):
+            return Failure(FailureKind.TRANSIENT, f"cannot reach {place}: {exc}")
+        return replace(failure, message=f"{place}: {failure.message}")
+
+    async def _open(self) -> None:
+        import asyncpg
+
+        async with self._opening:
+            if self._made is None:
+                self._made = await asyncpg.create_pool(
+                    min_size=self.settings.min_connections,
+                    max_size=max(self.settings.max_connections, self.settings.min_connections),
+                    init=install,
+                    reset=_reset,
+                    command_timeout=_patience(self.settings.timeout),
+                    **self._options,
+                )
+
+
+async def _reset(connection: Any) -> None:
+    await connection.execute(connection.get_reset_query() + "\n" + _RESET)
+
+
+def _patience(timeout: float) -> float:
+    """When to give up on a server that no longer answers, seconds. It counts the time itself."""
+    return math.ceil(timeout) + 10.0
+
+
+def _still(inside: bool) -> None:
+    if not inside:
+        raise invalid("a step is a transaction of its own: BEGIN, COMMIT and ROLLBACK are refused")

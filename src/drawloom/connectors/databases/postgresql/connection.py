@@ -1,0 +1,113 @@
+"""Where the server is, who asks, and how many connections it takes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from drawloom.connectors.databases.postgresql.faults import FAULTS
+from drawloom.errors import ConnectionUnusable
+from drawloom.sdk import Connection, Connector, Secret
+
+if TYPE_CHECKING:
+    import ssl
+
+    from drawloom.connectors.databases.postgresql.client import Client
+    from drawloom.doors import Doors
+
+Tls = Literal["off", "require", "verify-ca", "verify-full"]
+_LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class PostgresqlConnection(Connection):
+    """A PostgreSQL database, and the pool of connections to it.
+
+    Everything is said here: the environment variables and files that libpq
+    reads (PGPASSWORD, .pgpass, pg_service.conf) are not looked at.
+    """
+
+    host: str = Field("localhost", min_length=1, description="A name, an address or a socket.")
+    port: int = Field(5432, ge=1, le=65_535)
+    database: str = Field(min_length=1)
+    user: str = Field(min_length=1)
+    password: Secret | None = None
+    tls: Tls | None = Field(
+        None, description="Without it: verify-full, or off where the host is this machine."
+    )
+    ca_file: str | None = Field(None, description="PEM certificates to trust, not the system's.")
+    min_connections: int = Field(0, ge=0, description="Connections that are kept open.")
+    max_connections: int = Field(10, ge=1, le=1_000, description="Connections at most.")
+    connect_timeout: float = Field(10.0, gt=0, description="Seconds to reach the server.")
+    acquire_timeout: float = Field(30.0, gt=0, description="Seconds to wait for a connection.")
+    timeout: float = Field(30.0, ge=0.001, le=86_400, description="Seconds for one statement.")
+    application_name: str = Field("drawloom", max_length=63)
+    max_rows: int = Field(
+        1_000_000, ge=1, description="A result of more rows is an error, unless `limit` is given."
+    )
+
+    @asynccontextmanager
+    async def open(self, doors: Doors) -> AsyncIterator[Client]:
+        """A client that connects when it is first used. Raises `ConnectionUnusable`."""
+        from drawloom.connectors.databases.postgresql.client import Client
+
+        client = Client(self, _options(self, doors.root))
+        try:
+            yield client
+        finally:
+            await client.close()
+
+    async def check(self, client: Client) -> dict[str, Any]:
+        """The server's version, and whether it takes writes."""
+        async with client.reading() as connection:
+            rows = await connection.fetch(
+                "SELECT current_setting('server_version') AS version,"
+                " pg_is_in_recovery() AS standby"
+            )
+        return dict(rows[0])
+
+
+def _options(settings: PostgresqlConnection, root: Path) -> dict[str, Any]:
+    """What the driver is told. Every option is given, so that it asks no environment."""
+    password = settings.password
+    return {
+        "host": settings.host,
+        "port": settings.port,
+        "user": settings.user,
+        "database": settings.database,
+        "password": "" if password is None else password.open_secret(),
+        "ssl": _tls(settings, root),
+        "direct_tls": False,
+        "target_session_attrs": "any",
+        "timeout": settings.connect_timeout,
+        "server_settings": {
+            "application_name": settings.application_name,
+            "statement_timeout": str(max(1, round(settings.timeout * 1_000))),
+        },
+    }
+
+
+def _tls(settings: PostgresqlConnection, root: Path) -> ssl.SSLContext | bool:
+    import ssl
+
+    host = settings.host
+    local = host in _LOCAL or host.startswith("/")
+    mode = settings.tls or ("off" if local else "verify-full")
+    if mode == "off":
+        return False
+    try:
+        # A relative path begins in the project's folder.
+        trusted = None if settings.ca_file is None else str(root / settings.ca_file)
+        context = ssl.create_default_context(cafile=trusted)
+    except OSError as exc:
+        raise ConnectionUnusable(f"ca_file {settings.ca_file!r}: {exc.strerror or exc}") from None
+    context.check_hostname = mode == "verify-full"
+    if mode == "require":
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+connector = Connector("postgresql", PostgresqlConnection, FAULTS)

@@ -1,0 +1,162 @@
+"""`drawloom.toml`, read strictly: an unknown or mistyped key is an error that names it.
+
+    tools = ["tools.py"]            # Python files with tools and connectors of your own
+
+    [connections.db]                # a chain's slot `db` finds this one by its name
+    kind = "postgresql"
+    host = "db.example.org"
+    password = {env = "PGPASSWORD"} # a secret is a reference, never the value
+
+    [bind]
+    reporting = "db"                # the slot `reporting` of any chain uses `db`
+
+    [state]
+    folder = ".drawloom"            # where runs are kept
+    durability = "full"             # full | relaxed | memory
+    keep_days = 30                  # how long runs that ended are kept
+
+The files that `tools` names are trusted configuration code: they are Python,
+and run when a catalogue is asked for. A chain can never name one.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Literal, NoReturn, TypeAlias, cast
+
+from drawloom.chains.findings import did_you_mean
+from drawloom.errors import ValueInvalid
+
+FILE: Final = "drawloom.toml"
+
+Durability: TypeAlias = Literal["full", "relaxed", "memory"]
+
+_DURABILITIES: Final = ("full", "relaxed", "memory")
+_LARGEST: Final = 1 << 20  # bytes
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionSettings:
+    """One `[connections.NAME]`: its kind, and the settings of that kind."""
+
+    name: str
+    kind: str
+    settings: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a `drawloom.toml` says; the defaults where there is none."""
+
+    connections: Mapping[str, ConnectionSettings] = field(default_factory=dict)
+    bind: Mapping[str, str] = field(default_factory=dict)
+    tools: tuple[str, ...] = ()
+    state_folder: str = ".drawloom"
+    durability: Durability = "full"
+    keep_days: float = 30.0
+
+
+def read_settings(path: Path) -> Settings:
+    """Read *path*. Raises `ValueInvalid` naming the file and the key."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(_LARGEST + 1)
+    except OSError as exc:
+        raise ValueInvalid(f"cannot read {path}: {exc.strerror}") from None
+    if len(content) > _LARGEST:
+        raise ValueInvalid(f"{path} has more than {_LARGEST} bytes")
+    try:
+        document = tomllib.loads(content.decode("utf-8"))
+    except UnicodeDecodeError as exc:
+        raise ValueInvalid(f"{path}: byte {exc.start} is not UTF-8; save it as UTF-8") from None
+    except tomllib.TOMLDecodeError as exc:
+        raise ValueInvalid(f"{path}: not TOML: {exc}") from None
+    except RecursionError:
+        raise ValueInvalid(f"{path}: nested too deep") from None
+    return _Reader(path).settings(document)
+
+
+class _Reader:
+    """Checks one document, key by key."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def settings(self, document: Mapping[str, Any]) -> Settings:
+        self._known(document, ("tools", "connections", "bind", "state"), "")
+        state = self._table(document, "state")
+        self._known(state, ("folder", "durability", "keep_days"), "state.")
+        connections = self._table(document, "connections")
+        return Settings(
+            connections={name: self._connection(name, connections[name]) for name in connections},
+            bind=self._bind(self._table(document, "bind"), connections),
+            tools=self._tools(document.get("tools", [])),
+            state_folder=self._text(state.get("folder", ".drawloom"), "state.folder"),
+            durability=self._durability(state.get("durability", "full")),
+            keep_days=self._days(state.get("keep_days", 30)),
+        )
+
+    def _connection(self, name: str, table: Any) -> ConnectionSettings:
+        key = f"connections.{name}"
+        if not _NAME.match(name):
+            self._refuse(key, "a name has letters, digits, _ and -, and begins with a letter")
+        if not isinstance(table, dict):
+            self._refuse(key, "must be a table, as in [connections.db]")
+        if "kind" not in table:
+            advice = did_you_mean("kind", table)
+            self._refuse(key, f'kind is missing; write kind = "postgresql", say {advice}'.rstrip())
+        kind = self._text(table["kind"], f"{key}.kind")
+        return ConnectionSettings(name, kind, {k: v for k, v in table.items() if k != "kind"})
+
+    def _bind(self, table: Mapping[str, Any], connections: Iterable[str]) -> dict[str, str]:
+        bound = {slot: self._text(name, f"bind.{slot}") for slot, name in table.items()}
+        for slot, name in bound.items():
+            if name not in connections:
+                advice = did_you_mean(name, connections)
+                self._refuse(f"bind.{slot}", f"there is no connection {name!r} {advice}".rstrip())
+        return bound
+
+    def _tools(self, value: Any) -> tuple[str, ...]:
+        if not isinstance(value, list):
+            self._refuse("tools", 'must be a list of Python files, as in ["tools.py"]')
+        files = tuple(self._text(item, "tools") for item in value)
+        for file in files:
+            if not file.endswith(".py"):
+                self._refuse("tools", f"{file!r} is no Python file (.py)")
+        return files
+
+    def _durability(self, value: Any) -> Durability:
+        if value not in _DURABILITIES:
+            advice = did_you_mean(str(value), _DURABILITIES)
+            self._refuse("state.durability", f"must be full, relaxed or memory {advice}".rstrip())
+        return cast(Durability, value)
+
+    def _days(self, value: Any) -> float:
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e5:
+            self._refuse("state.keep_days", "must be a number of days, from 0 to 99999")
+        return float(value)
+
+    def _table(self, document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+        table = document.get(key, {})
+        if not isinstance(table, dict):
+            self._refuse(key, f"must be a table, as in [{key}]")
+        return cast(Mapping[str, Any], table)
+
+    def _text(self, value: Any, key: str) -> str:
+        if not isinstance(value, str) or not value:
+            self._refuse(key, "must be a text")
+        return cast(str, value)
+
+    def _known(self, table: Mapping[str, Any], known: tuple[str, ...], prefix: str) -> None:
+        for key in table:
+            if key not in known:
+                advice = did_you_mean(key, known) or f"known: {', '.join(known)}"
+                self._refuse(f"{prefix}{key}", f"there is no such key; {advice}")
+
+    def _refuse(self, key: str, message: str) -> NoReturn:
+        raise ValueInvalid(f"{self._path}: {key}: {message}")
