@@ -17,7 +17,7 @@ from bench import passes, peers, table
 from bench.context import machine
 from bench.engines import ENGINES, WORKLOADS, Engine, chosen
 from bench.measure import Metrics
-from bench.passes import RESULTS, Session, Turn
+from bench.passes import RESULTS, Race, Turn
 from bench.sizes import FULL, QUICK, Sizes
 from bench.targets import TARGETS
 
@@ -61,15 +61,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     with console.status("Installing the peers"):
         missing = peers.ready(given.engines, install=not given.no_install)
     turns = passes.planned(given.workloads, given.engines, given.passes, given.quick)
-    with passes.session(sizes, missing) as session:
-        costs = session.context()
+    with passes.race(sizes, missing) as race:
+        costs = race.context()
         table.context(console, costs, machine())
-        _run(console, session, turns)
-    _show(console, given.workloads, given.engines, session)
-    console.print(f"results: bench/results/{_store(session, sizes, costs).name}")
-    met = all(
-        t.verdict(session.samples) == "PASS" for t in TARGETS if t.workload in given.workloads
-    )
+        _run(console, race, turns)
+    _show(console, given.workloads, given.engines, race)
+    console.print(f"results: bench/results/{_store(race, sizes, costs).name}")
+    met = all(t.verdict(race.samples) == "PASS" for t in TARGETS if t.workload in given.workloads)
     return 1 if given.strict and not met else 0
 
 
@@ -78,7 +76,7 @@ def _console() -> Console:
     return Console() if sys.stdout.isatty() else Console(width=150)
 
 
-def _run(console: Console, session: Session, turns: list[Turn]) -> None:
+def _run(console: Console, race: Race, turns: list[Turn]) -> None:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as progress:
         task = progress.add_task("", total=len(turns))
@@ -87,19 +85,19 @@ def _run(console: Console, session: Session, turns: list[Turn]) -> None:
             says = f"{turn.workload} pass {turn.turn + 1} {turn.engine.title}"
             progress.update(task, description=f"{says:<44}", completed=turns.index(turn))
 
-        passes.run(session, turns, before)
+        passes.run(race, turns, before)
 
 
 def _show(
-    console: Console, workloads: Sequence[str], engines: Sequence[Engine], session: Session
+    console: Console, workloads: Sequence[str], engines: Sequence[Engine], race: Race
 ) -> None:
     for name in workloads:
-        table.workload(console, name, engines, session.samples)
-    table.ratios(console, engines, session.samples)
-    table.targets(console, workloads, session.samples)
+        table.workload(console, name, engines, race.samples)
+    table.ratios(console, engines, race.samples)
+    table.targets(console, workloads, race.samples)
 
 
-def _store(session: Session, sizes: Sizes, costs: Metrics) -> Path:
+def _store(race: Race, sizes: Sizes, costs: Metrics) -> Path:
     now = datetime.now(UTC)
     path = RESULTS / f"{now:%Y%m%dT%H%M%SZ}.json"
     found = {
@@ -108,7 +106,7 @@ def _store(session: Session, sizes: Sizes, costs: Metrics) -> Path:
         "costs": costs,
         "sizes": asdict(sizes),
         "peers": peers.versions(),
-        **session.samples.as_json(),
+        **race.samples.as_json(),
     }
     path.write_text(json.dumps(found, indent=1))
     return path

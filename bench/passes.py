@@ -20,7 +20,7 @@ from bench.processes import HERE, Unmeasured, ask
 from bench.recovery import recover
 from bench.samples import Sample, Samples
 from bench.sizes import Sizes
-from bench.start import cold
+from bench.start import cold, commands
 from bench.steps import document
 
 RESULTS = HERE / "results"
@@ -48,7 +48,7 @@ def planned(
     ]
 
 
-class Session:
+class Race:
     """A folder for states on the disk that is measured, and what was found."""
 
     def __init__(self, folder: Path, sizes: Sizes, missing: Mapping[Home, str]) -> None:
@@ -80,6 +80,8 @@ class Session:
 
     def _measured(self, turn: Turn) -> Metrics:
         with self._state() as state:
+            if turn.engine.name == "drawloom-cli":
+                return commands(state, self.sizes.starts)
             if turn.workload == "W5":
                 return cold(turn.engine, state, self.sizes.starts)
             if turn.workload == "W6":
@@ -118,15 +120,15 @@ class Session:
 
 
 @contextmanager
-def session(sizes: Sizes, missing: Mapping[Home, str]) -> Iterator[Session]:
-    """A session whose states lie beside the results, on the same disk as the checkout."""
+def race(sizes: Sizes, missing: Mapping[Home, str]) -> Iterator[Race]:
+    """A race whose states lie beside the results, on the same disk as the checkout."""
     RESULTS.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="session-", dir=RESULTS) as folder:
-        yield Session(Path(folder), sizes, missing)
+    with tempfile.TemporaryDirectory(prefix="race-", dir=RESULTS) as folder:
+        yield Race(Path(folder), sizes, missing)
 
 
-def run(session: Session, turns: Sequence[Turn], before: Callable[[Turn], None]) -> None:
+def run(race: Race, turns: Sequence[Turn], before: Callable[[Turn], None]) -> None:
     """Take every turn, one after the other; *before* each, tell which."""
     for turn in turns:
         before(turn)
-        session.take(turn)
+        race.take(turn)

@@ -42,7 +42,7 @@ class Spread:
 
 @dataclass(slots=True)
 class Samples:
-    """All of one session, and why some are missing."""
+    """All of one race, and why some are missing."""
 
     taken: list[Sample] = field(default_factory=list)
     missing: dict[tuple[str, str], str] = field(default_factory=dict)

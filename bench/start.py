@@ -15,7 +15,7 @@ CHAIN = HERE / "one-step.yaml"
 
 
 def cold(engine: Engine, state: Path, times: int) -> Metrics:
-    """Milliseconds to one run of ten steps; and of the commands, for those that have any.
+    """Milliseconds to one run of ten steps.
 
     A new process each time, but not a new machine: the first one, which reads the
     files from disk and may write bytecode, is not counted.
@@ -30,8 +30,6 @@ def cold(engine: Engine, state: Path, times: int) -> Metrics:
     found: Metrics = {"first_ms": percentile(taken, 0.5), "rss_mb": line["metrics"]["rss_mb"]}
     if engine.name == "bare":
         found["python_ms"] = wall([sys.executable, "-c", "pass"], ROOT, times)
-    if engine.name == "drawloom-full":
-        found.update(commands(state, times))
     return found
 
 

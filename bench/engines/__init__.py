@@ -76,6 +76,12 @@ ENGINES: tuple[Engine, ...] = (
     ),
     Engine("drawloom-full", "drawloom", "Drawloom, each step durable", "full"),
     Engine("drawloom-read", "drawloom", "Drawloom, durable, read tools", "read"),
+    Engine(
+        "drawloom-cli",
+        "drawloom",
+        "Drawloom, its commands",
+        lacks=frozenset(WORKLOADS) - {"W5"},
+    ),
     Engine("hamilton", "hamilton", "Hamilton, async driver", home="peers", lacks=_MEMORY),
     Engine("langgraph", "langgraph", "LangGraph, no saver", home="peers", lacks=_MEMORY),
     Engine(

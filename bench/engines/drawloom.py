@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal
 
 from bench import steps
 from bench.steps import EffectLog
@@ -22,13 +22,6 @@ from drawloom.runtime import Catalogue
 from drawloom.sdk import Tool, tool
 
 log: EffectLog | None = None
-
-
-class Passed(TypedDict):
-    """What a step of the big document gives to the next."""
-
-    rows: list[dict[str, Any]]
-    n: int
 
 
 async def step(v: int) -> int:
@@ -46,9 +39,9 @@ async def nap(v: int) -> int:
     return await steps.nap(v)
 
 
-async def carry(rows: list[dict[str, Any]], n: int) -> Passed:
+async def carry(rows: list[dict[str, Any]], n: int) -> dict[str, Any]:
     """Pass rows on."""
-    return Passed(rows=rows, n=n + 1)
+    return steps.carry(rows, n)
 
 
 async def effect(run: int, step: int, seconds: float) -> int:
@@ -118,7 +111,8 @@ class Chains:
         result = await self._engine.run(plan, given)
         if result.status != "succeeded":
             raise RuntimeError(f"{result.chain} {result.status}: {result.failure}")
-        return result.output["value"]
+        output: Any = result.output
+        return output["value"]
 
     async def ten(self, v: int) -> int:
         """See `Programs`."""

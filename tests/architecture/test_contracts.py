@@ -73,6 +73,7 @@ def test_a_planted_import_breaks_the_contract(tree: Path, contract: str) -> None
     done = lint(tree, "--contract", contract)
     assert done.returncode == 1, done.stdout + done.stderr
     assert f"{contracts()[contract]} BROKEN" in done.stdout
+    assert line.split()[1] in done.stdout
 
 
 def test_a_new_room_fails_until_somebody_decides_where_it_stands(tree: Path) -> None:
@@ -82,3 +83,18 @@ def test_a_new_room_fails_until_somebody_decides_where_it_stands(tree: Path) -> 
     done = lint(tree, "--contract", "rooms")
     assert done.returncode == 1, done.stdout + done.stderr
     assert "attic" in done.stdout
+
+
+def test_every_connector_is_in_the_contract_of_independence() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    [contract] = [
+        c
+        for c in settings["tool"]["importlinter"]["contracts"]
+        if c["id"] == "connectors-independent"
+    ]
+    named = {m.removesuffix(".*") for m in contract["modules"]}
+    for about in (ROOT / "src").glob("drawloom/connectors/**/connector.toml"):
+        module = ".".join(about.parent.relative_to(ROOT / "src").parts)
+        assert {module, module.rpartition(".")[0]} & named, (
+            f"pyproject.toml does not name {module}"
+        )

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
+from drawloom.chains.rules import RULES
 from drawloom.chains.schema import chain_schema
 from drawloom.errors import FailureKind
 from drawloom.kernel import TRANSITIONS
 from drawloom.policies import Effect
+from drawloom.project import Settings
 from drawloom.runtime import Catalogue
 
 ROOT = Path(__file__).parents[2]
@@ -64,6 +70,35 @@ def test_every_setting_is_named() -> None:
         kind = catalogue.connector(name).connection
         for field in kind.model_json_schema()["properties"] if kind else ():
             assert f"`{field}`" in text, f"{name}: {field}"
+
+
+def test_every_setting_of_a_project_is_named() -> None:
+    text = page("settings.md")
+    example = tomllib.loads(text.partition("```toml\n")[2].partition("```")[0])
+    named = {*example, *example["state"]}
+    known = {f.name.removeprefix("state_") for f in fields(Settings)}
+    assert known <= named
+
+
+def test_every_finding_is_named() -> None:
+    text = page("findings.md")
+    for name, meaning in RULES.items():
+        assert f"| `{name}` | {meaning} |" in text
+
+
+def test_every_command_is_named() -> None:
+    done = subprocess.run(
+        [Path(sys.executable).with_name("drawloom"), "--help"],
+        env={**os.environ, "NO_COLOR": "1", "COLUMNS": "120"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    commands = set(re.findall(r"^│ ([a-z]+) ", done.stdout, re.MULTILINE))
+    assert {"run", "check", "runs", "tools", "schema", "doctor", "init"} <= commands
+    for command in commands:
+        assert f"drawloom {command}" in page("cli.md"), command
 
 
 def test_every_field_of_a_chain_and_a_step_is_named() -> None:

@@ -68,7 +68,7 @@ def test_paths_that_leave_are_refused_everywhere(folder: Folder, path: str) -> N
         lambda: list(folder.entries(path)),
     ]
     for operation in operations:
-        with pytest.raises(ToolError, match="^path ") as caught:
+        with pytest.raises(ToolError, match=r"^path ") as caught:
             operation()
         assert kind_of(caught) is FailureKind.INVALID
 

@@ -2,6 +2,8 @@
 
 `postgresql_server` is for a whole test run; `postgresql` is a database of a
 test's own, as settings of a connection, and is dropped afterwards.
+`guarded_postgresql` asks for a password, speaks TLS and has few connections.
+`start_postgresql` is for a test that ends its server.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import shutil
 import subprocess
 import tempfile
 import uuid
@@ -27,21 +30,29 @@ _INSTALL = "apt-get install postgresql, and pip install asyncpg"
 
 @dataclass(frozen=True, slots=True)
 class PostgresqlServer:
-    """Where it listens. Its superuser needs no password."""
+    """Where it listens. `ca_file` vouches for its certificate, where it has one."""
 
     host: str
     port: int
     user: str = "postgres"
+    password: str = ""
+    ca_file: Path | None = None
+    control: Callable[..., None] | None = None
 
     def settings(self, database: str = "postgres") -> dict[str, Any]:
         """What a connection of the connector needs to reach it."""
         return {"host": self.host, "port": self.port, "user": self.user, "database": database}
 
+    def stop(self, mode: str, *options: str) -> None:
+        """End it as `pg_ctl stop -m` does: smart, fast or immediate. Only one started here."""
+        assert self.control is not None, "this server is not ours to stop"
+        self.control("stop", "-m", mode, *options)
+
     async def connect(self, database: str = "postgres") -> Any:
         """A connection of the driver itself, for what a test does behind the connector's back."""
         import asyncpg
 
-        return await asyncpg.connect(**self.settings(database), password="", ssl=False)
+        return await asyncpg.connect(**self.settings(database), password=self.password, ssl=False)
 
 
 @pytest.fixture(scope="session")
@@ -51,10 +62,14 @@ def postgresql_server() -> Iterator[PostgresqlServer]:
     if listening(known.host, known.port) and _answers(known):
         yield known
         return
-    binaries = _binaries()
-    if binaries is None or not _has_driver():
-        missing("PostgreSQL", _INSTALL)
-    with _started(binaries) as server:
+    with start_postgresql() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def guarded_postgresql() -> Iterator[PostgresqlServer]:
+    """A server with a password, six connections (three of them reserved), and TLS."""
+    with start_postgresql(guarded=True) as server:
         yield server
 
 
@@ -115,27 +130,74 @@ def _version(folder: Path) -> float:
 
 
 @contextmanager
-def _started(binaries: Path) -> Iterator[PostgresqlServer]:
-    with tempfile.TemporaryDirectory(prefix="postgresql-") as folder:
-        data, log = Path(folder, "data"), Path(folder, "log")
-        port = free_port()
-        if os.geteuid() == 0:
-            _hand_over(Path(folder))
-        _run(binaries / "initdb", "-D", data, "-U", "postgres", "--auth=trust", "--no-sync")
-        options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder}"
+def start_postgresql(*, guarded: bool = False) -> Iterator[PostgresqlServer]:
+    """A server of the caller's own, on a free port of the loopback interface."""
+    binaries = _binaries()
+    if binaries is None or not _has_driver():
+        missing("PostgreSQL", _INSTALL)
+    with tempfile.TemporaryDirectory(prefix="postgresql-") as name:
+        folder = Path(name)
+        server = _prepare(binaries, folder, guarded=guarded)
+        assert server.control is not None
         # Without its own standard streams the server would keep those of the tests open.
-        _run(binaries / "pg_ctl", "-D", data, "-w", "-t", "60", "-l", log, "-o", options, "start")
+        server.control("start", "-l", folder / "log", "-o", _options(folder, server))
         try:
-            yield PostgresqlServer("127.0.0.1", port)
+            yield server
         finally:
-            _run(binaries / "pg_ctl", "-D", data, "-w", "-m", "immediate", "stop")
+            if (folder / "data/postmaster.pid").exists():
+                server.stop("immediate")
+
+
+def _prepare(binaries: Path, folder: Path, *, guarded: bool) -> PostgresqlServer:
+    password = uuid.uuid4().hex if guarded else ""
+    (folder / "password").write_text(password)
+    ca_file = _certificate(folder) if guarded else None
+    if os.geteuid() == 0:
+        _hand_over(folder)
+    auth = ["--auth=scram-sha-256", f"--pwfile={folder}/password"] if guarded else ["--auth=trust"]
+    data = folder / "data"
+    _run(binaries / "initdb", "-D", data, "-U", "postgres", "--no-sync", *auth)
+
+    def control(*command: str | Path) -> None:
+        _run(binaries / "pg_ctl", "-D", data, "-w", "-t", "60", *command)
+
+    return PostgresqlServer("127.0.0.1", free_port(), "postgres", password, ca_file, control)
+
+
+def _options(folder: Path, server: PostgresqlServer) -> str:
+    options = f"-p {server.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder}"
+    if server.password:
+        options += " -c max_connections=6 -c superuser_reserved_connections=3"
+    if server.ca_file:
+        options += f" -c ssl=on -c ssl_cert_file={folder}/crt -c ssl_key_file={folder}/key"
+    return options
+
+
+def _certificate(folder: Path) -> Path | None:
+    """A self-signed one for this machine; none where there is no openssl."""
+    openssl = program("openssl")
+    if openssl is None:
+        return None
+    subprocess.run(
+        [openssl, *_REQUEST.split(), "-keyout", folder / "key", "-out", folder / "crt"],
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
+    (folder / "key").chmod(0o600)
+    return folder / "crt"
+
+
+_REQUEST = (
+    "req -x509 -newkey rsa:2048 -nodes -days 30 -subj /CN=localhost"
+    " -addext subjectAltName=DNS:localhost"
+)
 
 
 def _hand_over(folder: Path) -> None:
     """PostgreSQL refuses to run as root, so it runs as its own user."""
-    import shutil
-
-    shutil.chown(folder, "postgres", "postgres")
+    for path in (folder, *folder.iterdir()):
+        shutil.chown(path, "postgres", "postgres")
 
 
 def _run(*command: str | Path) -> None:

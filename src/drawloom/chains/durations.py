@@ -23,9 +23,7 @@ def seconds(written: object) -> float:
     """
     if isinstance(written, int | float) and not isinstance(written, bool):
         return _finite(float(written), written)
-    if not isinstance(written, str):
-        raise ValueError(f"a duration is text or a number; {_HOW}")
-    found = _DURATION.fullmatch(written)
+    found = _DURATION.fullmatch(written) if isinstance(written, str) else None
     if not written or found is None:
         raise ValueError(f"{_quoted(written)} is not a duration; {_HOW}")
     parts = {unit: text for unit, text in found.groupdict().items() if text}

@@ -19,11 +19,11 @@ _TOKEN = re.compile(
       (?P<mark>[{}\[\],:])
     | (?P<text>"(?:[^"\\\x00-\x1f]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*")
     | (?P<number>-?(?:0|[1-9][0-9]*)(?P<fraction>\.[0-9]+)?(?P<exponent>[eE][-+]?[0-9]+)?)
-    | (?P<word>true|false|null)
-    )(?![A-Za-z0-9_.+])""",
+          (?![A-Za-z0-9_.+-])
+    | (?P<word>true|false|null)(?![A-Za-z0-9_])
+    )""",
     re.VERBOSE,
 )
-_MARK = re.compile(r"[ \t\n\r]*(?P<mark>[{}\[\],:])")
 _BLANK = re.compile(r"[ \t\n\r]*")
 _ODD = re.compile(r"[A-Za-z0-9_.+\-]{1,20}|.", re.DOTALL)
 _WORDS = {"true": True, "false": False, "null": None}
@@ -71,7 +71,7 @@ class _JsonReader:
             raise self._unexpected("text after the end of the document")
 
     def _next(self) -> re.Match[str]:
-        found = _MARK.match(self._text, self._at) or _TOKEN.match(self._text, self._at)
+        found = _TOKEN.match(self._text, self._at)
         if found is None:
             blank = _BLANK.match(self._text, self._at)
             self._at = blank.end() if blank else self._at
@@ -161,4 +161,5 @@ class _JsonReader:
 
 def _start(token: re.Match[str]) -> int:
     """Where the token itself begins, after the blanks before it."""
-    return token.start(token.lastgroup or 0) if token.lastgroup else token.start()
+    inner = next(name for name in ("mark", "text", "number", "word") if token[name] is not None)
+    return token.start(inner)

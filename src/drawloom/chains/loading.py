@@ -123,7 +123,7 @@ def _step(name: str, fields: Mapping[str, Any]) -> Step:
 
 def _after(written: Any) -> Mapping[str, After]:
     if isinstance(written, list):
-        return {name: "succeeded" for name in written}
+        return dict.fromkeys(written, "succeeded")
     return cast(Mapping[str, After], written)
 
 

@@ -5,23 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import lru_cache
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
-import jsonschema_rs
 from jsonpath_rfc9535 import JSONPathEnvironment
 from jsonpath_rfc9535.function_extensions import FilterFunction, Match, Search
-from jsonpath_rfc9535.function_extensions.match import (  # type: ignore[attr-defined]
-    check as is_i_regexp,
-)
 from jsonpath_rfc9535.parse import Parser
 from jsonpath_rfc9535.segments import JSONPathChildSegment, JSONPathRecursiveDescentSegment
 from jsonpath_rfc9535.selectors import IndexSelector, NameSelector
 
+from drawloom.dataflow.jsonpath_patterns import compiled
 from drawloom.dataflow.values import DEEPEST
-from drawloom.errors import ExpressionInvalid
-
-LONGEST_PATTERN: Final = 1_000
 
 Query: TypeAlias = Any  # the engine ships no types that a strict reader accepts
 
@@ -142,18 +135,17 @@ class _Environment(JSONPathEnvironment):
 
     def setup_function_extensions(self) -> None:
         super().setup_function_extensions()
-        self.function_extensions["match"] = _Regular(Match, "^(?:", ")$")
-        self.function_extensions["search"] = _Regular(Search, "(?:", ")")
+        self.function_extensions["match"] = _Regular(Match, whole=True)
+        self.function_extensions["search"] = _Regular(Search, whole=False)
 
 
 class _Regular(FilterFunction):
     """`match` or `search` by a linear-time engine, that of JSON Schema's `pattern`."""
 
-    def __init__(self, like: Any, before: str, after: str) -> None:
+    def __init__(self, like: Any, whole: bool) -> None:
         self.arg_types = like.arg_types
         self.return_type = like.return_type
-        self.before = before
-        self.after = after
+        self.whole = whole
 
     # The engine reads these from the class, abstract there.
     arg_types: Any = ()
@@ -163,46 +155,5 @@ class _Regular(FilterFunction):
         if not isinstance(text, str) or not isinstance(pattern, str):
             return False
         _METER.get().spend(1 + len(text) // 100)
-        found = _compiled(pattern, self.before, self.after)
+        found = compiled(pattern, self.whole)
         return found is not None and found.is_valid(text)
-
-
-@lru_cache(maxsize=256)
-def _compiled(pattern: str, before: str, after: str) -> jsonschema_rs.Validator | None:
-    """None for what is no I-Regexp, which RFC 9535 (2.4.6) wants to match nothing."""
-    if len(pattern) > LONGEST_PATTERN:
-        raise _too_large(pattern)
-    if not is_i_regexp(pattern):
-        return None
-    options = jsonschema_rs.RegexOptions(size_limit=1 << 20, dfa_size_limit=1 << 20)
-    schema = {"pattern": f"{before}{_translated(pattern)}{after}"}
-    try:
-        return jsonschema_rs.Draft202012Validator(schema, pattern_options=options)
-    except jsonschema_rs.ValidationError:
-        raise _too_large(pattern) from None
-
-
-def _too_large(pattern: str) -> ExpressionInvalid:
-    return ExpressionInvalid(
-        f"the regular expression is too large: {pattern[:60]!r}…; make it shorter, or its "
-        "counts {n,m} smaller",
-        source=pattern[:200],
-    )
-
-
-def _translated(pattern: str) -> str:
-    """An I-Regexp in the engine's syntax (RFC 9485, 5): only the dot differs, and `&` or `~`."""
-    made: list[str] = []
-    in_class = escaped = False
-    for mark in pattern:
-        if escaped or mark == "\\":
-            escaped = not escaped
-        elif in_class:
-            in_class = mark != "]"
-            mark = f"\\{mark}" if mark in "&~" else mark
-        elif mark == "[":
-            in_class = True
-        elif mark == ".":
-            mark = r"[^\n\r]"
-        made.append(mark)
-    return "".join(made)

@@ -180,8 +180,9 @@ class _Reader:
         try:
             text, self.at = py_scanstring(self.text, self.at, True)
         except JSONDecodeError as exc:
-            self.at = exc.pos
-            self._fail(exc.msg)
+            # The message would end in a position, and for this one stands behind the character.
+            self.at = exc.pos - exc.msg.startswith("Invalid control")
+            self._fail(exc.msg.removesuffix(" at").removesuffix(" starting"))
         if not text.isascii() and not well_formed(text):
             self.at = start - 1
             self._fail("the text has a lone surrogate, which is no character (RFC 7493, 2.1)")

@@ -75,11 +75,9 @@ class AiohttpTransport:
             trace_request_ctx=progress,
         )
 
-    async def _read(
-        self, request: Outgoing, response: aiohttp.ClientResponse, began: float
-    ) -> Answer:
+    async def _read(self, request: Outgoing, response: _Response, began: float) -> Answer:
         headers = _headers(response)
-        tls = _tls_version(response)
+        tls = response.tls
         body = b""
         if request.method != "HEAD":
             refuse_length(first(headers, "content-length"), self._limits.max_bytes)
@@ -114,8 +112,21 @@ class AiohttpTransport:
             max_field_size=_HEAD_LINE,
             max_headers=_HEAD_LINES,
             trace_configs=[_tracing()],
+            response_class=_Response,
             middlewares=(_sent_once,) if fresh else (),
         )
+
+
+class _Response(aiohttp.ClientResponse):
+    """Notes the TLS version while the connection is still there: a short answer gives it back."""
+
+    tls: str | None = None
+
+    async def start(self, connection: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
+        transport = connection.transport
+        secured = transport.get_extra_info("ssl_object") if transport else None
+        self.tls = secured.version() if secured is not None else None
+        return await super().start(connection)
 
 
 class Judging(AbstractResolver):
@@ -194,13 +205,6 @@ def _headers(response: aiohttp.ClientResponse) -> Headers:
     raw = response.raw_headers
     count_in(sum(len(n) + len(v) + 4 for n, v in raw) + 17 + len(response.reason or ""))
     return tuple((n.decode("latin-1").lower(), v.decode("latin-1")) for n, v in raw)
-
-
-def _tls_version(response: aiohttp.ClientResponse) -> str | None:
-    connection = response.connection
-    transport = connection.transport if connection else None
-    secured = transport.get_extra_info("ssl_object") if transport else None
-    return secured.version() if secured is not None else None
 
 
 @asynccontextmanager

@@ -59,6 +59,8 @@ def begin_item(run: Run, item: Life) -> None:
             run._skip(item)
         else:
             run._call(item, run._arguments(item))
+            if run._evaluated:
+                run._evaluated.pop(item.place + "?when", None)
     except OverBudget:
         pass  # asked for elsewhere
     except (ValueInvalid, ExpressionInvalid) as exc:
@@ -114,6 +116,7 @@ def _halt_items(run: Run, fan: Fan) -> None:
         if item.status == RUNNING:
             if run.halt_call(item):
                 if item.status == "cancelled":
+                    fan.cut = True
                     del fan.lives[index]
                 else:
                     fan.unknown += 1
@@ -122,6 +125,7 @@ def _halt_items(run: Run, fan: Fan) -> None:
             for kind in ("?when", "?with"):
                 run._evaluating.pop(item.place + kind, None)
             run._move(item, "cancel")
+            fan.cut = True
             del fan.lives[index]
 
 
@@ -141,10 +145,15 @@ def _queue(run: Run, life: Life) -> None:
 def _conclude(run: Run, life: Life, fan: Fan) -> None:
     if fan.failing is not None and fan.unknown == 0:
         run._give_up(life, fan.failing)
-    elif fan.halted:
-        run._move(life, "lose" if fan.unknown else "cancel")
+    elif fan.unknown:
+        run._move(life, "lose")
+        run._settle(life)
+    elif fan.halted and (fan.cut or fan.next < len(fan.items)):
+        run._move(life, "cancel")
         run._settle(life)
     else:
         if fan.failures:
+            # In the order of the items, not of their answers: the same in every driver.
+            fan.failures.sort(key=lambda failure: int(failure["index"]))
             run.scope["failures"][life.step.name] = fan.failures
         run._succeed(life, fan.outputs)

@@ -73,7 +73,18 @@ NO_OUTPUT = _NoOutput()
 class Fan:
     """The items of one `for_each`: only those under way have a life of their own."""
 
-    __slots__ = ("failing", "failures", "halted", "items", "lives", "next", "queued", "results", "unknown")
+    __slots__ = (
+        "cut",
+        "failing",
+        "failures",
+        "halted",
+        "items",
+        "lives",
+        "next",
+        "queued",
+        "results",
+        "unknown",
+    )
 
     def __init__(self, items: list[Any]) -> None:
         self.items = items
@@ -83,7 +94,8 @@ class Fan:
         self.unknown = 0
         self.failures: list[dict[str, Any]] = []
         self.failing: Failure | None = None
-        self.halted = False
+        self.halted = False  # the run stops
+        self.cut = False  # an item under way was cancelled
         self.queued = False
 
     @property

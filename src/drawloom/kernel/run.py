@@ -87,7 +87,7 @@ class Run:
     def __init__(self, plan: Plan, run_id: str, *, budget: Budget = INLINE) -> None:
         self.plan = plan
         self.run_id = run_id
-        self.scope: dict[str, Any] = {"steps": {}, "failures": {}, "vars": plan.variables}
+        self.scope: dict[str, Any] = {"steps": {}, "failures": {}, "vars": dict(plan.variables)}
         self.lives = [Life(step, self.scope) for step in plan.steps]
         self.calls: dict[str, Life] = {}  # running and resting
         self.finished: Finish | None = None
@@ -166,12 +166,15 @@ class Run:
             case Evaluated():
                 self._evaluation_done(event)
             case CancelRequested(reason=reason):
-                self.cancelled = reason
+                if self.cancelled is None:
+                    self.cancelled = reason
                 self._stop()
             case Resolved():
                 self._resolve(event)
 
     def _start(self, event: Started) -> None:
+        if "input" in self.scope:
+            raise KernelMisuse(f"run {self.run_id} was started twice")
         self.scope["input"] = event.input
         self.scope["run"] = {
             "id": self.run_id,
@@ -232,8 +235,8 @@ class Run:
                 self._ready.append(life)
         elif life is not None:
             self._give_up(life, event.failure)
-        else:
-            self._end(Finish("failed", failure=event.failure))
+        else:  # of the output, once every step has ended: `_finish` follows
+            self.failure = _of_output(event.failure)
 
     def _resolve(self, event: Resolved) -> None:
         life = self._unknown.pop(event.call, None)
@@ -364,7 +367,8 @@ class Run:
         if not life.step.tolerated:
             if self.failure is None:
                 self.failure = _of_step(life, failure)
-            self._stop()
+            if not self.stopping:  # a clean-up step that fails stops no other clean-up
+                self._stop()
 
     def _lose(self, life: Life) -> None:
         """Nobody can know how the call ended: the step stops here until a person says."""
@@ -440,7 +444,9 @@ class Run:
 
     def _finish(self) -> None:
         if self.cancelled is not None:
-            failure = Failure(FailureKind.CONFLICT, f"cancelled: {self.cancelled}")
+            details = {"failure": describe(self.failure)} if self.failure else None
+            message = f"cancelled: {self.cancelled}"
+            failure = Failure(FailureKind.CONFLICT, message, None, details)
             self._end(Finish("cancelled", failure=failure))
         elif self.failure is not None:
             self._end(Finish("failed", failure=self.failure))
@@ -456,9 +462,8 @@ class Run:
         except OverBudget:
             self._ask(None, OUTPUT_PLACE, "template", output.source, output.reads)
         except (ValueInvalid, ExpressionInvalid) as exc:
-            details = {"place": "output"}
-            message = f"the chain's output: {exc}"
-            self._end(Finish("failed", None, Failure(FailureKind.INVALID, message, None, details)))
+            self.failure = _of_output(Failure(FailureKind.INVALID, str(exc)))
+            self._end(Finish("failed", failure=self.failure))
 
     def _end(self, finish: Finish) -> None:
         self.finished = finish
@@ -490,6 +495,11 @@ def describe(failure: Failure) -> dict[str, Any]:
 def _of_step(life: Life, failure: Failure) -> Failure:
     details = {"step": life.step.name, **(failure.details or {})}
     return Failure(failure.kind, f"{life.step.name}: {failure.message}", None, details)
+
+
+def _of_output(failure: Failure) -> Failure:
+    details = {"place": "output", **(failure.details or {})}
+    return Failure(failure.kind, f"the chain's output: {failure.message}", None, details)
 
 
 def _mapping_failure(life: Life, exc: Exception) -> Failure:

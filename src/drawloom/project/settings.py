@@ -150,7 +150,7 @@ class _Reader:
     def _text(self, value: Any, key: str) -> str:
         if not isinstance(value, str) or not value:
             self._refuse(key, "must be a text")
-        return cast(str, value)
+        return value
 
     def _known(self, table: Mapping[str, Any], known: tuple[str, ...], prefix: str) -> None:
         for key in table:

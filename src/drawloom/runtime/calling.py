@@ -158,7 +158,9 @@ class Hands:
             client = await self._clients.get(connection)
         if prepared.is_async or prepared.tool.inline:
             output = prepared.begin(client, args, context)
-            return output if type(output) is not Waiting else await finish(prepared, output, measured)
+            if type(output) is Waiting:
+                output = prepared.check(await _metered(output, measured))
+            return output
         taken = args if prepared.takes is None else prepared.takes(args, context)
         positional = () if client is None else (client,)
         return prepared.check(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, TypeAlias, overload
 
+from drawloom.dataflow.tracing import TRACER
 from drawloom.errors import Failure, FailureKind
 from drawloom.policies import Effect
 from drawloom.sdk import schemas
@@ -16,11 +16,6 @@ from drawloom.sdk.connection import Connection
 
 EffectName: TypeAlias = Literal["pure", "read", "idempotent", "keyed", "once"]
 ToolFunction: TypeAlias = Callable[..., Any]
-
-# While a chain is traced, a call of a tool adds a step instead of doing the work.
-TRACER: ContextVar[Callable[[Tool, tuple[Any, ...], dict[str, Any]], Any] | None] = ContextVar(
-    "TRACER", default=None
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +114,7 @@ class Tool:
         return schemas.is_plain(self.signature.returns)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if trace := TRACER.get():
+        if trace := TRACER.get():  # a chain is traced: add a step instead of doing the work
             return trace(self, args, kwargs)
         return self.function(*args, **kwargs)
 

@@ -31,6 +31,6 @@ def sections() -> dict[str, str]:
     for line in (SOURCE / "chains/rules.py").read_text(encoding="utf-8").splitlines():
         if match := re.match(r"    # (.+)", line):
             heading = match[1]
-        elif match := re.match(r'    "([a-z-]+)":', line):
+        elif match := re.match(r'    "([a-z0-9-]+)":', line):
             found[match[1]] = heading
     return found

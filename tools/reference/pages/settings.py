@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from textwrap import dedent
+
+from drawloom.project import settings
 from drawloom.runtime import Catalogue
 from pages.markdown import fields, parts
 
@@ -9,6 +12,11 @@ OPENING = """# Settings
 
 A project is a folder with a `drawloom.toml`. A setting that is not listed here
 is an error.
+
+"""
+
+TOOLS = """The files that `tools` names are Python, and they run when tools are asked for.
+A chain can never name one.
 
 """
 
@@ -37,4 +45,7 @@ def connections() -> str:
 
 
 def project() -> str:
-    return ""
+    """The example that the reader of the file itself gives."""
+    lines = (settings.__doc__ or "").splitlines()
+    example = "\n".join(line for line in lines if line.startswith("    ") or not line).strip()
+    return f"## The project\n\n```toml\n{dedent('    ' + example)}\n```\n\n{TOOLS}"

@@ -19,6 +19,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from drawloom.drivers.embedded.codec import body_of, call_digest, to_json
+from drawloom.drivers.embedded.deadlines import Deadlines
 from drawloom.drivers.embedded.journal import Journal
 from drawloom.drivers.embedded.runner import Call, Runner
 from drawloom.errors import Failure, FailureKind, StateUnusable, ToolError
@@ -77,6 +78,7 @@ class Pump:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._evaluator: Evaluator | None = None
         self._loop = asyncio.get_running_loop()
+        self._deadlines: Deadlines[Call] = Deadlines(self._expire)
 
     # -- what the engine uses ----------------------------------------------------
 
@@ -109,7 +111,7 @@ class Pump:
     async def aclose(self) -> None:
         """Stop what is under way; a journaled run goes on at the next start."""
         for runner in list(self.runners.values()):
-            runner.release()
+            self._release(runner)
             runner.tell(asyncio.CancelledError())
         self._inbox.clear()
         self._parked.clear()
@@ -118,6 +120,7 @@ class Pump:
         for task in rest:
             task.cancel()
         await asyncio.gather(*rest, return_exceptions=True)
+        self._deadlines.stop()
         if self._evaluator is not None:
             await self._evaluator.aclose()
         await self.hands.aclose()
@@ -146,7 +149,7 @@ class Pump:
         """The journal cannot be written: nothing more is dispatched or acknowledged."""
         self.broken = exc
         for runner in list(self.runners.values()):
-            runner.release()
+            self._release(runner)
             runner.tell(exc)
         for _, runner_or_none, waiting in self._parked:
             if runner_or_none is None and not waiting.done():
@@ -268,7 +271,8 @@ class Pump:
                 self.set_timer(runner, call, due)
             case CancelCall(call=call):
                 runner.commands.pop(call, None)
-                self._cancel_call(runner, call)
+                if (under_way := runner.calls.get(call)) is not None:
+                    self._stop_call(under_way)
             case Evaluate():
                 task = self._spawn(self._evaluate(runner, command))
                 runner.work.add(task)
@@ -304,7 +308,8 @@ class Pump:
             connection = runner.bindings.get(step.slot, step.slot)
             client = self.hands.client(connection, measured)
         if prepared.waits or (client is None and connection is not None):
-            self._call_in_task(runner, command, prepared, connection, measured or Measured())
+            call = self._under_way(runner, command, measured or Measured())
+            call.task = self._loop.create_task(self._called(call, prepared, connection, None))
             return None
         context = self._context(runner, command) if prepared.wants_context else _NO_CONTEXT
         try:
@@ -320,28 +325,13 @@ class Pump:
         prepared.waits = True
         measured = measured or Measured()
         measured.cpu = time.perf_counter_ns() - measured.began
-        call = self._under_way(runner, command, measured, asyncio.current_task())
-        return self._called(runner, call, prepared, finish(prepared, output, measured))
+        call = self._under_way(runner, command, measured)
+        call.task = asyncio.current_task()
+        return self._called(call, prepared, connection, output)
 
-    def _call_in_task(
-        self,
-        runner: Runner,
-        command: CallTool,
-        prepared: Prepared,
-        connection: str | None,
-        measured: Measured,
-    ) -> None:
-        context = self._context(runner, command) if prepared.wants_context else _NO_CONTEXT
-        work = self.hands.call(prepared, connection, command.args, context, measured)
-        call = self._under_way(runner, command, measured, None)
-        call.task = self._spawn(self._called(runner, call, prepared, work))
-
-    def _under_way(
-        self, runner: Runner, command: CallTool, measured: Measured, task: Any
-    ) -> Call:
-        call = runner.calls[command.call] = Call(command, measured, task)
-        timeout = command.step.timeout
-        call.deadline = self._loop.call_later(timeout, self._expire, runner, call)
+    def _under_way(self, runner: Runner, command: CallTool, measured: Measured) -> Call:
+        call = runner.calls[command.call] = Call(runner, command, measured)
+        call.deadline = self._deadlines.hold(call, command.step.timeout)
         return call
 
     def _answer(
@@ -357,12 +347,19 @@ class Pump:
         self._take(runner, event, measured)
 
     async def _called(
-        self, runner: Runner, call: Call, prepared: Prepared, work: Coroutine[Any, Any, Any]
+        self, call: Call, prepared: Prepared, connection: str | None, waiting: Waiting | None
     ) -> None:
-        """Wait for a call and answer it."""
-        command = call.command
+        """Make a call (or wait for one that has begun, *waiting*) and answer it."""
+        runner, command = call.runner, call.command
         try:
-            output = await work
+            if waiting is None:
+                wants = prepared.wants_context
+                context = self._context(runner, command) if wants else _NO_CONTEXT
+                output = await self.hands.call(
+                    prepared, connection, command.args, context, call.measured
+                )
+            else:
+                output = await finish(prepared, waiting, call.measured)
         except asyncio.CancelledError:
             if call.over:
                 return
@@ -374,27 +371,42 @@ class Pump:
             event = CallSucceeded(command.call, output, now())
         if call.over:
             return
-        call.end()
-        del runner.calls[command.call]
+        self._end_call(call)
         self._answer(runner, command, call.measured, event)
         self.wake()
 
-    def _expire(self, runner: Runner, call: Call) -> None:
+    def _end_call(self, call: Call) -> None:
+        """Nobody waits for it any more."""
+        call.over = True
+        self._deadlines.release(call, call.deadline)
+        call.runner.calls.pop(call.command.call, None)
+
+    def _expire(self, call: Call) -> None:
         """A call is out of time: the run goes on without it, whatever the tool still does."""
         command = call.command
-        self._cancel_call(runner, command.call)
+        self._stop_call(call)
         timeout = command.step.timeout
         message = f"{command.step.tool} gave no answer within {timeout:g} s"
         event = CallFailed(command.call, Failure(FailureKind.TIMEOUT, message), now())
-        self._answer(runner, command, call.measured, event)
+        self._answer(call.runner, command, call.measured, event)
         self.wake()
 
-    def _cancel_call(self, runner: Runner, call_id: str) -> None:
-        call = runner.calls.pop(call_id, None)
-        if call is not None:
-            call.end()
-            if call.task is not None:
-                call.task.cancel()
+    def _stop_call(self, call: Call) -> None:
+        self._end_call(call)
+        if call.task is not None and not call.task.done():
+            self._tasks.add(call.task)  # so that it is not forgotten before it has ended
+            call.task.add_done_callback(self._tasks.discard)
+            call.task.cancel()
+
+    def _release(self, runner: Runner) -> None:
+        """The run is over or given up: nothing of it goes on."""
+        for call in list(runner.calls.values()):
+            self._stop_call(call)
+        for timer in runner.timers.values():
+            timer.cancel()
+        for task in runner.work:
+            task.cancel()
+        runner.timers.clear()
 
     def _context(self, runner: Runner, command: CallTool) -> Context:
         step = command.step.name
@@ -426,7 +438,7 @@ class Pump:
         runner.tell()
 
     def _finished(self, runner: Runner, command: Finish) -> None:
-        runner.release()
+        self._release(runner)
         self.runners.pop(runner.run_id, None)
         plan = runner.plan
         self.tell(RunEnded(runner.run_id, plan.name, command.status, now(), command.failure))
@@ -434,7 +446,7 @@ class Pump:
 
     def _give_up(self, runner: Runner, exc: Exception) -> None:
         """This run cannot go on in this process; its journal is left as it is."""
-        runner.release()
+        self._release(runner)
         self.runners.pop(runner.run_id, None)
         runner.tell(exc)
 

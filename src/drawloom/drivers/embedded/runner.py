@@ -19,23 +19,15 @@ from drawloom.runtime.calling import Measured
 class Call:
     """A tool call that was dispatched and has not been answered."""
 
-    __slots__ = ("command", "deadline", "measured", "over", "task")
+    __slots__ = ("command", "deadline", "measured", "over", "runner", "task")
 
-    def __init__(
-        self, command: CallTool, measured: Measured, task: asyncio.Task[Any] | None
-    ) -> None:
+    def __init__(self, runner: Runner, command: CallTool, measured: Measured) -> None:
+        self.runner = runner
         self.command = command
         self.measured = measured
-        self.task = task
-        self.deadline: asyncio.TimerHandle | None = None
+        self.task: asyncio.Task[Any] | None = None
+        self.deadline: Any = None
         self.over = False  # answered, cancelled or out of time: what it still says is ignored
-
-    def end(self) -> None:
-        """Nobody waits for it any more."""
-        self.over = True
-        if self.deadline is not None:
-            self.deadline.cancel()
-            self.deadline = None
 
 
 class Runner:
@@ -98,19 +90,6 @@ class Runner:
                 waiter.set_result(None)
             else:
                 waiter.set_exception(exc)
-
-    def release(self) -> None:
-        """The run is over or given up: nothing of it goes on."""
-        for call in self.calls.values():
-            call.end()
-            if call.task is not None:
-                call.task.cancel()
-        for timer in self.timers.values():
-            timer.cancel()
-        for task in self.work:
-            task.cancel()
-        self.calls.clear()
-        self.timers.clear()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ composites, arrays of them, and the check that a row can be an object.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,20 @@ _FIELDS_OF_COMPOSITE = """
     JOIN pg_catalog.pg_attribute a ON a.attrelid = e.typrelid
     WHERE t.oid = $1 AND a.attnum > 0 AND NOT a.attisdropped
 """
+
+
+# The driver has no place for the rows: it would wait for them, or drop them.
+_COPY_HERE = re.compile(
+    r"(?:\s|--[^\n]*\n|/\*.*?\*/)*copy\b.*\b(?:from\s+stdin|to\s+stdout)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+async def prepare(connection: Any, sql: str) -> Any:
+    """The statement, with its types. Refuses what would pass rows by another way."""
+    if _COPY_HERE.match(sql):
+        raise invalid("COPY has no STDIN or STDOUT here; use execute_many, or query")
+    return await connection.prepare(sql)
 
 
 def columns_of(statement: Any) -> list[str]:
@@ -142,6 +157,8 @@ def encode_cell(value: Any) -> Json:
             return [encode_cell(inner) for inner in value]
         case ipaddress._BaseAddress() | ipaddress._BaseNetwork():
             return str(value)
+        case bytes():
+            return value.decode("latin-1")  # "char", one byte of the catalogues; bytea is done
         case _:
             return encode_value(value)
 

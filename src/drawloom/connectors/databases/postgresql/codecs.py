@@ -90,7 +90,7 @@ def _bits_out(data: bytes) -> str:
 # Types whose own text is the clearest form they have.
 _AS_TEXT = (
     *("point", "line", "lseg", "box", "path", "polygon", "circle"),
-    *("tid", "pg_lsn", "txid_snapshot", "pg_snapshot", "char"),
+    *("tid", "pg_lsn", "txid_snapshot", "pg_snapshot"),
 )
 
 CODECS: tuple[Codec, ...] = (

@@ -66,6 +66,7 @@ FAULTS: FaultTable = {
     # 53 and 58: the server is short of something, or its system fails.
     "asyncpg.exceptions.InsufficientResourcesError": _AGAIN,
     "asyncpg.exceptions.PostgresSystemError": _BROKEN,
+    "asyncpg.exceptions.UndefinedFileError": _MISSING,
     # 40: rolled back, and not for the statement's own sake.
     "asyncpg.exceptions.TransactionRollbackError": _AGAIN,
     "asyncpg.exceptions.TransactionIntegrityConstraintViolationError": _CONFLICT,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from drawloom.connectors.databases.postgresql.binding import columns_of, parameters, row_reader
+from drawloom.connectors.databases.postgresql.binding import columns_of, parameters, prepare, row_reader
 from drawloom.connectors.databases.postgresql.connection import connector
 from drawloom.errors import invalid
 from drawloom.sdk import Json, Row
@@ -68,7 +68,7 @@ async def query(
     error; `truncated` is true only where more rows than `limit` were there.
     """
     async with client.reading() as connection:
-        statement = await connection.prepare(sql)
+        statement = await prepare(connection, sql)
         names = columns_of(statement)
         values = await parameters(connection, statement, args or [])
         cursor = await statement.cursor(*values)
@@ -80,7 +80,7 @@ async def query(
 async def query_one(client: Client, sql: Sql, args: Args = None) -> OneRow:
     """Run one SELECT that finds one row or none; more than one is an error."""
     async with client.reading() as connection:
-        statement = await connection.prepare(sql)
+        statement = await prepare(connection, sql)
         columns_of(statement)
         values = await parameters(connection, statement, args or [])
         cursor = await statement.cursor(*values)
@@ -106,12 +106,13 @@ async def execute(
     for anything else. `rows` has what RETURNING gives.
     """
     async with client.autocommit() if autocommit else client.writing() as connection:
-        statement = await connection.prepare(sql)
+        statement = await prepare(connection, sql)
         names = columns_of(statement)
         values = await parameters(connection, statement, args or [])
         read = row_reader(statement)
         # Before the commit: a row that no chain can hold undoes what made it.
         rows = [read(record) for record in await statement.fetch(*values)]
+        _within(len(rows), client.settings.max_rows)
         changes = _changes(statement.get_statusmsg() or "")
     return Changes(changes=changes, rows=rows, columns=names)
 
@@ -124,7 +125,7 @@ async def execute_many(
 ) -> Repeated:
     """Run one statement for each list of values, all or nothing."""
     async with client.writing() as connection:
-        statement = await connection.prepare(sql)
+        statement = await prepare(connection, sql)
         columns_of(statement)
         every = [await parameters(connection, statement, one, run) for run, one in enumerate(args)]
         await statement.executemany(every)
@@ -143,11 +144,16 @@ async def _fetch(
             return rows, False
         rows += map(read, portion)
     if limit is None:
+        _within(len(rows), most)
+    return rows[:most], True
+
+
+def _within(count: int, most: int) -> None:
+    if count > most:
         raise invalid(
             f"the result has more than {most} rows, the connection's max_rows;"
-            " give `limit`, or page by key (WHERE id > $1 ORDER BY id)"
+            " give `limit` to a query, or page by key (WHERE id > $1 ORDER BY id)"
         )
-    return rows[:most], True
 
 
 def _changes(status: str) -> int:

@@ -80,7 +80,7 @@ async def execute(database: Database, sql: Sql, args: Args = None) -> Changes:
     `changes` counts the rows that INSERT, UPDATE or DELETE touched, 0 for
     anything else. `rows` has what RETURNING gives.
     """
-    return await database.write(lambda handle: _execute(handle, sql, args))
+    return await database.write(lambda handle: _execute(handle, sql, args, database.settings.max_rows))
 
 
 @connector.tool(effect="once")
@@ -91,7 +91,7 @@ async def transaction(
 
     When one fails, nothing of the others remains, and the message says which.
     """
-    return await database.write(lambda handle: _transaction(handle, statements))
+    return await database.write(lambda handle: _transaction(handle, statements, database.settings.max_rows))
 
 
 def _query(
@@ -134,15 +134,15 @@ def _execute(handle: Handle, sql: str, args: list[Json] | dict[str, Json] | None
     return Changes(changes=handle.apsw.changes() if changed else 0, rows=rows, columns=names)
 
 
-def _transaction(handle: Handle, statements: list[Statement]) -> Done:
-    results = [_step(handle, place, one) for place, one in enumerate(statements)]
+def _transaction(handle: Handle, statements: list[Statement], most: int) -> Done:
+    results = [_step(handle, place, one, most) for place, one in enumerate(statements)]
     return Done(results=results, changes=sum(result["changes"] for result in results))
 
 
-def _step(handle: Handle, place: int, one: Statement) -> Changes:
+def _step(handle: Handle, place: int, one: Statement, most: int) -> Changes:
     """One statement of several. An error must say which of them it was."""
     try:
-        return _execute(handle, one["sql"], one.get("args"))
+        return _execute(handle, one["sql"], one.get("args"), most)
     except Exception as exc:
         raise ToolError(_at(name_fault(connector.faults, exc), place)) from exc
 

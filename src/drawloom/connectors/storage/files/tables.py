@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import islice
 from typing import Annotated, Any
 
@@ -71,26 +73,38 @@ def write_csv(
     """
     names = _check_names(columns if columns is not None else list(*rows[:1]), "columns")
     wanted = set(names)
-    with folder.replace(path) as file, _text(file, text_encoding(encoding)) as text:
-        writer = csv.writer(text, delimiter=delimiter, lineterminator="\r\n", strict=True)
+    encoder = codecs.getincrementalencoder(text_encoding(encoding))()
+    with folder.replace(path) as file:
+        # TextIOWrapper would leave out the byte order mark: the file cannot seek.
+        lines = _Encoded(file, encoder)
+        writer = csv.writer(lines, delimiter=delimiter, lineterminator="\r\n", strict=True)
         writer.writerow(names)
         for number, row in enumerate(rows):
             if row.keys() != wanted:
                 raise _misfit(row, names, number)
             writer.writerow([cell_text(row[name], number, name) for name in names])
-        text.flush()
         return {"path": path, "bytes": file.passed, "count": len(rows)}
+
+
+@dataclass(frozen=True, slots=True)
+class _Encoded:
+    """What the csv module writes to."""
+
+    file: Any
+    encoder: codecs.IncrementalEncoder
+
+    def write(self, text: str) -> None:
+        self.file.write(self.encoder.encode(text))
 
 
 @contextmanager
 def _text(binary: Any, encoding: str) -> Iterator[io.TextIOWrapper]:
     """The file as text with its line ends kept, as the csv module wants it."""
-    text = io.TextIOWrapper(binary, encoding, newline="", write_through=False)
+    text = io.TextIOWrapper(binary, encoding, newline="")
     try:
         yield text
     finally:
-        # The binary file belongs to the folder; what is not flushed is not wanted.
-        text.detach()
+        text.detach()  # the binary file belongs to the folder
 
 
 def _records(

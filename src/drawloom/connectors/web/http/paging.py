@@ -62,8 +62,14 @@ async def pages(
     origin is refused, and pages that lead in a circle are an error. All pages
     together are bounded by the connection's max_bytes.
     """
-    step = _step(by, at, parameter or by, start, size)
     walk = _Walk(client, path, query or {})
+    step = _step(by, at, parameter or by, start, size)
+    return await _collect(walk, step, items, list((headers or {}).items()), limit)
+
+
+async def _collect(
+    walk: _Walk, step: Step, items: str, headers: list[tuple[str, str]], limit: int
+) -> Pages:
     target: str | None = walk.aim(step.first())
     while target is not None and walk.pages < limit:
         answer = await client.send("GET", target, headers=(headers or {}).items())

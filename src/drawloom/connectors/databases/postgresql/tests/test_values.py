@@ -84,7 +84,6 @@ ROUND_TRIPS = [
     ("point", "(1,2.5)"),
     ("box", "(2,2),(1,1)"),
     ("money", "$12.50"),
-    ('"char"', "x"),
     ("int4[]", [1, None, 3]),
     ("int4[]", []),
     ("int8[]", [[1, "9223372036854775807"], [3, 4]]),
@@ -222,6 +221,11 @@ async def test_types_of_the_database_itself(db):
     assert (failure.kind, "needs price, feel, tags" in failure.message) == ("invalid", True)
     failure = await db.failure("query", sql="SELECT $1::mood", args=["glad"])
     assert failure.kind is FailureKind.INVALID
+
+
+async def test_the_letters_of_the_catalogues_are_text(shared):
+    assert await shared.value("SELECT relkind FROM pg_class WHERE relname = 'pg_class'") == "r"
+    assert await shared.value("SELECT ARRAY['r'::\"char\"]") == ["r"]
 
 
 async def test_null_is_null_and_json_null_too(shared):

@@ -74,7 +74,9 @@ async def test_headers_may_be_secret(lab: Any, monkeypatch: pytest.MonkeyPatch) 
 async def test_a_missing_secret_is_named(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_SUCH_TOKEN", raising=False)
     with pytest.raises(ConnectionUnusable, match="NO_SUCH_TOKEN"):
-        await lab.client("http://x.test", auth={"type": "bearer", "token": {"env": "NO_SUCH_TOKEN"}})
+        await lab.client(
+            "http://x.test", auth={"type": "bearer", "token": {"env": "NO_SUCH_TOKEN"}}
+        )
 
 
 @pytest.mark.parametrize(
@@ -183,7 +185,7 @@ async def test_verification_can_be_switched_off(lab: Any, certificate: Path) -> 
 async def test_plain_http_to_a_tls_port_is_transient(lab: Any, certificate: Path) -> None:
     service = await lab.service(hello)
     client = await lab.client(f"https://localhost:{service.port}")
-    with pytest.raises(ToolError, match="no TLS connection|connection was lost") as caught:
+    with pytest.raises(ToolError, match=r"no TLS connection|connection was lost") as caught:
         await client.send("POST", "/")
     assert caught.value.failure.kind is FailureKind.TRANSIENT
     assert caught.value.failure.harmless

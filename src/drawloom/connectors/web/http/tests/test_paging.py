@@ -34,7 +34,9 @@ async def by_link(request: web.Request) -> web.Response:
     number = int(request.query.get("page", 0))
     response = web.json_response(sliced(request, number))
     if more(number):
-        response.headers.add("Link", f'</other>; rel="prev", <?page={number + 1}>; rel="last next"')
+        response.headers.add(
+            "Link", f'</other>; rel="prev", <?page={number + 1}>; rel="last next"'
+        )
     return response
 
 
@@ -110,7 +112,7 @@ async def test_a_cursor_that_repeats_is_an_error(lab: Any) -> None:
         return web.json_response({"rows": [{"after": after}], "cursor": after})
 
     service = await lab.service(circle)
-    with pytest.raises(ToolError, match="page 3 leads back to .*cursor=a.*circle"):
+    with pytest.raises(ToolError, match=r"page 3 leads back to .*cursor=a.*circle"):
         await pages(await lab.client(service.url), by="cursor", items="/rows", at="/cursor")
     assert len(service.requests) == 3
 

@@ -40,7 +40,7 @@ async def call(name: str, client: Any, **arguments: Any) -> Any:
 
 
 async def failing(name: str, client: Any, **arguments: Any) -> Any:
-    with pytest.raises(Exception) as caught:  # noqa: PT011 - the fault table names it
+    with pytest.raises(Exception) as caught:
         await call(name, client, **arguments)
     return name_fault(connector.faults, caught.value)
 
@@ -201,7 +201,7 @@ async def test_exactly_one_body_is_given(lab: Any, body: Any) -> None:
     client = await lab.client(service.url)
     with pytest.raises(ToolError, match="exactly one of json, form, multipart"):
         await TOOLS["http.request"](client, body=body)
-    with pytest.raises(Exception, match="has"):  # the schema says so, too
+    with pytest.raises(Exception, match=r"anyOf|schemas"):  # the schema says so, too
         await call("request", client, body=body)
     assert service.requests == []
 
@@ -304,7 +304,12 @@ async def test_read_as_decides(lab: Any) -> None:
 async def test_headers_are_joined_and_cookies_kept_apart(lab: Any) -> None:
     async def answer(request: web.Request) -> web.Response:
         response = web.Response()
-        for name, value in [("X-A", "1"), ("X-A", "2"), ("Set-Cookie", "a=1"), ("Set-Cookie", "b")]:
+        for name, value in [
+            ("X-A", "1"),
+            ("X-A", "2"),
+            ("Set-Cookie", "a=1"),
+            ("Set-Cookie", "b"),
+        ]:
             response.headers.add(name, value)
         return response
 

@@ -1,0 +1,81 @@
+"""What is known of a run under way, worked out from its facts: the model behind the progress."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from drawloom.facts import CallStarted, Fact, RunEnded, RunStalled, StepEnded, ToolCall
+
+
+def now() -> int:
+    """Microseconds since 1970 (UTC)."""
+    return time.time_ns() // 1000
+
+
+@dataclass(slots=True)
+class Row:
+    """One step."""
+
+    name: str
+    tool: str
+    status: str = "waiting"
+    attempts: int = 0
+    began: int | None = None
+    ended: int | None = None
+    total: int | None = None
+    note: str = ""
+    items: set[int] = field(default_factory=set)  # those that have succeeded
+
+    @property
+    def done(self) -> int:
+        """Items that have succeeded."""
+        return len(self.items)
+
+    def elapsed(self, at: int) -> float | None:
+        """Seconds from the first call to the end, or to *at*."""
+        return None if self.began is None else max(0, (self.ended or at) - self.began) / 1_000_000
+
+
+class Board:
+    """The steps of one run. `take` is given each fact; those of other runs change nothing."""
+
+    def __init__(self, run: str, chain: str, tools: Mapping[str, str]) -> None:
+        self.run = run
+        self.chain = chain
+        self.rows = {name: Row(name, tool) for name, tool in tools.items()}
+        self.status = "running"
+        self.began = now()
+
+    def take(self, fact: Fact) -> Row | None:
+        """Take a fact; the row that it changed is given back."""
+        if fact.run != self.run:
+            return None
+        if isinstance(fact, RunEnded):
+            self.status = fact.status
+        elif isinstance(fact, RunStalled):
+            self.status = "unknown"
+        elif isinstance(fact, (CallStarted, ToolCall, StepEnded)):
+            return self._changed(self.rows[fact.step], fact)
+        return None
+
+    def _changed(self, row: Row, fact: CallStarted | ToolCall | StepEnded) -> Row:
+        if isinstance(fact, CallStarted):
+            row.status, row.attempts = "running", max(row.attempts, fact.attempt)
+            row.began = row.began or fact.at
+            row.total = fact.total if fact.total is not None else row.total
+        elif isinstance(fact, StepEnded):
+            row.status, row.ended = fact.status, fact.at
+            row.note = "" if fact.status == "succeeded" else row.note
+        elif fact.failure is not None:
+            where = "" if fact.item is None else f"item {fact.item}, "
+            row.note = f"{where}attempt {fact.attempt}: {fact.failure}"
+            row.status = "resting" if fact.item is None else row.status
+        elif fact.item is not None:
+            row.items.add(fact.item)
+        return row
+
+    def count(self, *statuses: str) -> int:
+        """How many steps have one of *statuses*."""
+        return sum(row.status in statuses for row in self.rows.values())

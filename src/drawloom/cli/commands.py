@@ -1,0 +1,49 @@
+"""The commands, each found in the module named after it when it is called."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Final
+
+from cyclopts import App
+
+_HELP: Final = """\
+A workflow studio: typed tools, chains checked before they run, and runs that survive kill -9.
+
+  drawloom init my-project        a new project with an example that runs at once
+  drawloom check chain.yaml       what would break it, before it runs
+  drawloom run chain.yaml -i days=3
+  drawloom runs list              what ran, and how it ended
+
+Exit codes: 0 all is well, 1 findings or a run that failed, 2 unusable input,
+3 the state directory is owned or unusable, 4 a run waits for a person,
+130 interrupted. `--json` gives one JSON document on stdout with every command."""
+
+_COMMANDS: Final = {
+    "run": "Run a chain, and see how it goes.",
+    "check": "Find what is wrong with chains, without running them.",
+    "tools": "List, show and call the tools that there are.",
+    "runs": "Look at runs, and cancel, resolve or replay them.",
+    "schema": "Print the JSON Schema of chains, tools and connections.",
+    "doctor": "Check the store, the project and this installation.",
+    "init": "Make a new project with an example that runs at once.",
+    "completion": "Install the completion of commands for your shell.",
+    "version": "Print the version of Drawloom.",
+}
+
+
+def _version() -> str:
+    return version("drawloom")
+
+
+app = App(
+    name="drawloom",
+    help=_HELP,
+    version=_version,
+    help_format="plaintext",
+    help_formatter="plain",
+)
+
+for name, text in _COMMANDS.items():
+    target = f"drawloom.cli.{name}:{name}"
+    app.command(target, name=name, help=text)

@@ -1,0 +1,129 @@
+"""Carry a command line out, and turn whatever goes wrong into one message and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from drawloom.cli import codes
+
+if TYPE_CHECKING:
+    from drawloom.errors import DrawloomError
+
+DEBUG = "DRAWLOOM_DEBUG"
+
+
+def execute(arguments: Sequence[str] | None = None) -> int:
+    """Carry out *arguments* (of this process, unless given); give the exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:  # a text that the terminal cannot show is no error
+            reconfigure(errors="backslashreplace")
+    try:
+        code = _carried_out(words)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        code = _pipe_closed()
+    return code
+
+
+def end(code: int) -> NoReturn:
+    """End the process now: a tool's thread that never comes back must not hold it."""
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except (BrokenPipeError, ValueError):
+        pass
+    os._exit(code)
+
+
+def _carried_out(words: list[str]) -> int:
+    from cyclopts import CycloptsError
+
+    from drawloom.cli.commands import app
+    from drawloom.errors import DrawloomError
+
+    try:
+        result = app(words, exit_on_error=False, print_error=False, result_action="return_value")
+        return result if isinstance(result, int) else codes.OK
+    except CycloptsError as exc:
+        return _refused(words, exc)
+    except DrawloomError as exc:
+        return _told(words, exc)
+    except KeyError as exc:
+        if hasattr(exc, "suggestions"):  # an unknown tool or connector
+            return _message(words, type(exc).__name__, str(exc), codes.UNUSABLE)
+        return _defect(words, exc)
+    except KeyboardInterrupt:
+        return codes.INTERRUPTED
+    except SystemExit as exc:
+        return exc.code if isinstance(exc.code, int) else codes.OK
+    except BrokenPipeError:
+        raise
+    except Exception as exc:
+        return _defect(words, exc)
+
+
+def _told(words: list[str], exc: DrawloomError) -> int:
+    from drawloom import errors
+
+    _reraise_for_debugging(exc)
+    state = isinstance(exc, (errors.StateUnusable, errors.JournalMismatch))
+    findings = getattr(exc, "findings", ())
+    return _message(
+        words, type(exc).__name__, str(exc), codes.STATE if state else codes.UNUSABLE, findings
+    )
+
+
+def _message(
+    words: list[str], kind: str, message: str, code: int, findings: Sequence[Any] = ()
+) -> int:
+    from drawloom.cli.terminal import print_json, say
+
+    if findings:
+        from drawloom.chains.report import as_text
+
+        message = f"{message}\n\n{as_text(findings)}"
+    say(f"drawloom: {message}")
+    if "--json" in words:
+        error: dict[str, Any] = {"kind": kind, "message": message.partition("\n")[0]}
+        if findings:
+            error["findings"] = [finding.as_json() for finding in findings]
+        print_json({"error": error})
+    return code
+
+
+def _refused(words: list[str], exc: Exception) -> int:
+    """The command line itself is wrong."""
+    message = " ".join(str(exc).split())
+    command = " ".join(word for word in words[:2] if word.isalpha())
+    return _message(
+        words, "Usage", f"{message} Try `drawloom {command} --help`.".replace("  ", " "),
+        codes.UNUSABLE,
+    )  # fmt: skip
+
+
+def _defect(words: list[str], exc: Exception) -> int:
+    _reraise_for_debugging(exc)
+    text = (
+        f"{type(exc).__name__}: {exc}\nThis is a bug in Drawloom. Set {DEBUG}=1 to see where it "
+        "happened, and please report it."
+    )
+    return _message(words, "Defect", text, codes.DEFECT)
+
+
+def _reraise_for_debugging(exc: BaseException) -> None:
+    if os.environ.get(DEBUG):
+        import traceback
+
+        traceback.print_exception(exc)
+
+
+def _pipe_closed() -> int:
+    """Nobody reads what is written: end quietly, as other programs do."""
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, sys.stdout.fileno())
+    return codes.PIPE_CLOSED

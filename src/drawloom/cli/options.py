@@ -1,0 +1,71 @@
+"""The options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+
+from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from drawloom.project import Project
+
+AsJson: TypeAlias = Annotated[
+    bool,
+    Parameter(name="--json", negative="", help="One JSON document on stdout; the rest on stderr."),
+]
+ProjectFolder: TypeAlias = Annotated[
+    Path | None,
+    Parameter(
+        name="--project",
+        help="The project's folder; else the nearest drawloom.toml upward from here.",
+    ),
+]
+StateFolder: TypeAlias = Annotated[
+    Path | None, Parameter(name="--state", help="The state directory; else the project's own.")
+]
+Inputs: TypeAlias = Annotated[
+    list[str] | None,
+    Parameter(
+        name=("--input", "-i"),
+        negative="",
+        help="NAME=VALUE, once for each field; VALUE is read by the field's type.",
+    ),
+]
+InputJson: TypeAlias = Annotated[
+    str | None,
+    Parameter(
+        name="--input-json",
+        allow_leading_hyphen=True,
+        help="The whole input as JSON, or @FILE, or - for stdin.",
+    ),
+]
+Binds: TypeAlias = Annotated[
+    list[str] | None,
+    Parameter(
+        name=("--bind", "-b"),
+        negative="",
+        help="SLOT=NAME of a stored connection, or SLOT=KIND:key=value,key=value.",
+    ),
+]
+DurabilityChoice: TypeAlias = Annotated[
+    Literal["full", "relaxed", "memory"] | None,
+    Parameter(
+        help="full: synced to disk first; relaxed: a power failure may lose the last moments; "
+        "memory: nothing is kept."
+    ),
+]
+RunId: TypeAlias = Annotated[str, Parameter(name="ID", help="A run's id, or the start of it.")]
+
+
+def project_of(folder: Path | None, chain: Path | None = None) -> Project:
+    """The project of *folder*; else that of the chain's file, else that of this folder."""
+    from drawloom.project import Project
+
+    if folder is not None:
+        return Project.find(folder)
+    if chain is not None:
+        near = Project.find(chain.absolute().parent)
+        if near.file is not None:
+            return near
+    return Project.find(Path())

@@ -1,0 +1,301 @@
+"""Read a state directory beside the engine that writes it: runs, events, and how steps stand.
+
+Nothing here writes, and no engine need be running. A run's steps are not
+stored: they are worked out by replaying its journal.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self, TypeAlias
+
+import apsw
+
+from drawloom.chains.plan import ToolSpec
+from drawloom.db import connect_reader, queries
+from drawloom.drivers.embedded.codec import event_of, failure_from, restored
+from drawloom.drivers.embedded.recovery import PlanShelf, Replayed
+from drawloom.drivers.embedded.runner import StepResult, step_result
+from drawloom.drivers.embedded.state import STORE, owner_of
+from drawloom.errors import Failure, JournalMismatch, StateUnusable, ValueInvalid
+from drawloom.kernel import Event, Run
+
+_SQL = queries("journal")
+_EVERY = 0.1  # seconds between looks of `follow`
+_AFTER_ALL = 1 << 62
+_MOST = 10_000
+
+RunStatus: TypeAlias = Literal["running", "unknown", "succeeded", "failed", "cancelled"]
+OVER = frozenset({"succeeded", "failed", "cancelled"})
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """One run as the store has it. Instants are microseconds since 1970 (UTC).
+
+    `number` grows with each run of a store. `output` is only filled in by
+    `Store.run`; a list of runs leaves it out.
+    """
+
+    number: int
+    id: str
+    chain: str
+    plan: str
+    status: RunStatus
+    started_at: int
+    ended_at: int | None
+    bindings: Mapping[str, str]
+    failure: Failure | None = None
+    output: Any = None
+
+    @property
+    def over(self) -> bool:
+        """Whether the status is final."""
+        return self.status in OVER
+
+    @property
+    def seconds(self) -> float | None:
+        """From start to end; None while it is not over."""
+        return None if self.ended_at is None else (self.ended_at - self.started_at) / 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """One row of the journal. `wall` and `cpu` are in microseconds; sizes in bytes."""
+
+    seq: int
+    at: int
+    kind: str
+    call: str | None
+    digest: bytes | None
+    event: Event
+    wall: int | None = None
+    cpu: int | None = None
+    bytes_in: int | None = None
+    bytes_out: int | None = None
+
+    @property
+    def step(self) -> str | None:
+        """The step that a call id or a place belongs to."""
+        return None if self.call is None else step_of(self.call)
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """What the answered calls of a step cost together: microseconds and bytes."""
+
+    calls: int = 0
+    wall: int = 0
+    cpu: int = 0
+    bytes_in: int | None = None
+    bytes_out: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredStep:
+    """How a step of a stored run stands, and what its calls cost."""
+
+    name: str
+    tool: str
+    result: StepResult
+    metrics: Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """A run worked out from its journal."""
+
+    version: str
+    steps: Mapping[str, StoredStep]
+    unknown: tuple[str, ...]  # calls that wait for a person
+    run: Run
+    events: tuple[StoredEvent, ...]
+
+
+class Store:
+    """A read-only view of a state directory. A context manager.
+
+    Raises `StateUnusable` where there is no store, or one of another version.
+    """
+
+    def __init__(self, state: Path) -> None:
+        self.state = state
+        self._db = connect_reader(state / STORE)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._db.close()
+
+    @property
+    def db(self) -> apsw.Connection:
+        """The read-only connection."""
+        return self._db
+
+    def list(
+        self,
+        status: str | None = None,
+        chain: str | None = None,
+        limit: int = 50,
+        before: int | None = None,
+    ) -> tuple[RunRecord, ...]:
+        """Runs, the latest first; *before* is the `number` of the last one seen, for paging."""
+        most = max(1, min(limit, _MOST))
+        rows = self._db.execute(_SQL["runs"], (status, chain, before or _AFTER_ALL, most))
+        return tuple(_record(row) for row in rows)
+
+    def find(self, id: str) -> str:
+        """The id that *id*, or a prefix of just one, stands for. Raises `ValueInvalid`."""
+        if self._db.execute(_SQL["run"], (id,)).fetchone() is not None:
+            return id
+        found = [row[0] for row in self._db.execute(_SQL["run_by_prefix"], (id,))] if id else []
+        found = [known for known in found if known.startswith(id)]
+        if not found:
+            raise ValueInvalid(f"there is no run {id!r} here; `drawloom runs list` lists them")
+        if len(found) > 1:
+            raise ValueInvalid(f"more than one run begins with {id!r}: {', '.join(found)}, …")
+        return str(found[0])
+
+    def run(self, id: str) -> RunRecord:
+        """The run, with its output. *id* may be a prefix. Raises `ValueInvalid`."""
+        row: Any = self._db.execute(_SQL["run"], (self.find(id),)).fetchone()
+        return _record(row, self._load(row[0]))
+
+    def document(self, record: RunRecord) -> Mapping[str, Any]:
+        """The chain's document, as it was when the run began."""
+        row = self._db.execute(_SQL["plan"], (record.plan,)).fetchone()
+        if row is None:
+            raise JournalMismatch(f"the store holds no plan {record.plan}")
+        return dict(json.loads(row[2]))
+
+    def events(self, record: RunRecord, after: int = 0) -> tuple[StoredEvent, ...]:
+        """The journal of a run from the sequence number *after* on."""
+        load = self._load(record.number)
+        rows = self._db.execute(_SQL["events_of_run"], (record.number, after)).fetchall()
+        return tuple(_event(row, load) for row in rows)
+
+    def history(self, record: RunRecord, find_tool: Callable[[str], ToolSpec]) -> History:
+        """Work the run out from its journal. Raises `JournalMismatch`, or what a tool's
+        absence raises: a run of a chain whose tools are gone cannot be worked out."""
+        plan = PlanShelf(self._db, find_tool).get(record.plan)
+        replayed = Replayed(record.id, plan)
+        events = self.events(record)
+        for event in events:
+            replayed.feed(event.event, event.call, event.digest)
+        run, costs = replayed.run, _costs(events)
+        steps = {
+            life.step.name: StoredStep(
+                life.step.name,
+                life.step.tool,
+                step_result(run, life),
+                costs.get(life.step.name, Metrics()),
+            )
+            for life in run.lives
+        }
+        return History(plan.version, steps, run.unknown_calls, run, events)
+
+    def follow(self, id: str, after: int = 0, poll: float = _EVERY) -> Iterator[StoredEvent]:
+        """The events of a run as they come, until it is over or waits for a person.
+
+        Ends, too, when no process has the state directory: then nothing will come.
+        """
+        run_id = self.find(id)
+        while True:
+            # Looked at before the events, so that none which came before its word is missed.
+            record, owned = self.run(run_id), owner_of(self.state) is not None
+            for event in self.events(record, after):
+                after = event.seq
+                yield event
+            if record.status != "running" or not owned:
+                return
+            time.sleep(poll)
+
+    def _load(self, number: int) -> Callable[[bytes], str]:
+        def load(digest: bytes) -> str:
+            row = self._db.execute(_SQL["payload"], (number, digest)).fetchone()
+            if row is None:
+                raise StateUnusable(
+                    f"run {number}: payload {digest.hex()} is missing; run `drawloom doctor`"
+                )
+            return str(row[0])
+
+        return load
+
+
+def open_bindings(path: Path) -> frozenset[str]:
+    """The connections that unfinished runs of the store at *path* use; none if there is no store."""
+    if not path.exists():
+        return frozenset()
+    try:
+        db = connect_reader(path)
+    except StateUnusable:
+        return frozenset()  # of another version: the engine says so, or migrates it
+    try:
+        rows: Any = db.execute(_SQL["open_runs"]).fetchall()
+    finally:
+        db.close()
+    return frozenset(name for row in rows for name in json.loads(row[6]).values())
+
+
+def step_of(call: str) -> str:
+    """The step of a call id (`tell[7]#2`) or of a place (`tell?when`)."""
+    return call.partition("#")[0].partition("?")[0].partition("[")[0]
+
+
+def _record(row: Any, load: Callable[[bytes], str] | None = None) -> RunRecord:
+    number, id, chain, plan, status, started_at, ended_at, bindings, output, refs, failure = row
+    return RunRecord(
+        number,
+        id,
+        chain,
+        plan,
+        status,
+        started_at,
+        ended_at,
+        json.loads(bindings),
+        None if failure is None else failure_from(json.loads(failure)),
+        None if load is None else restored(output, refs, load),
+    )
+
+
+def _event(row: Any, load: Callable[[bytes], str]) -> StoredEvent:
+    _, seq, at, kind, call, digest, body, refs, *costs = row
+    return StoredEvent(
+        seq, at, kind, call, digest, event_of(kind, call, at, body, refs, load), *costs
+    )
+
+
+def _costs(events: Iterable[StoredEvent]) -> dict[str, Metrics]:
+    sums: dict[str, list[StoredEvent]] = defaultdict(list)
+    for event in events:
+        if event.step is not None and event.wall is not None:
+            sums[event.step].append(event)
+    return {name: _sum(of_step) for name, of_step in sums.items()}
+
+
+def _sum(events: list[StoredEvent]) -> Metrics:
+    return Metrics(
+        len(events),
+        sum(event.wall or 0 for event in events),
+        sum(event.cpu or 0 for event in events),
+        _counted([event.bytes_in for event in events]),
+        _counted([event.bytes_out for event in events]),
+    )
+
+
+def _counted(sizes: list[int | None]) -> int | None:
+    """The sum, or None where no door could count."""
+    known = [size for size in sizes if size is not None]
+    return sum(known) if known else None
