@@ -15,11 +15,8 @@ from typing import Any, Literal
 
 from bench import steps
 from bench.steps import EffectLog
-from drawloom.chains.loading import load
-from drawloom.chains.plan import Plan, compile_chain
-from drawloom.drivers.embedded import Engine
-from drawloom.runtime import Catalogue
-from drawloom.sdk import Tool, tool
+from drawloom import Catalogue, Engine, Plan, compile_chain, load, tool
+from drawloom.sdk import Tool
 
 log: EffectLog | None = None
 

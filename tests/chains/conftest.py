@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from difflib import get_close_matches
-from typing import Any, Literal, NotRequired, TypedDict
+from typing import Any, Literal
 
 import pytest
+from typing_extensions import NotRequired, TypedDict
 
 from drawloom.sdk import Connection, Connector, Json, Row, Tool
 

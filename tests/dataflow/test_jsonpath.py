@@ -169,8 +169,12 @@ def test_an_i_regexp_means_what_its_standard_says(
         "(?:a)",
         "a\\",
         "\\p{X}",
-    ]
-    + ["]", "}", "|*", "[[a]]", "[a-\\p{L}]"],
+        "]",
+        "}",
+        "|*",
+        "[[a]]",
+        "[a-\\p{L}]",
+    ],
 )
 def test_what_is_no_i_regexp_matches_nothing(pattern: str) -> None:
     """RFC 9535, 2.4.6. The patterns come from data, so that this is no error."""

@@ -23,6 +23,7 @@ import sys
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
@@ -32,7 +33,9 @@ from drawloom.runtime import Catalogue
 ROOT = Path(__file__).parents[2]
 FENCE = re.compile(r"^( *)(`{3,})(\w+)([^\n]*)\n(.*?)^\1\2\s*$", re.MULTILINE | re.DOTALL)
 TITLE = re.compile(r'title="([^"]+)"')
-UNWANTED = shutil.ignore_patterns("__pycache__", ".drawloom", "report", ".pytest_cache")
+UNWANTED = shutil.ignore_patterns("__pycache__", ".drawloom", "data", ".pytest_cache")
+# An indented block of a docstring that is a whole program.
+PROGRAM = re.compile(r"^    import drawloom\n(?:(?:    .*)?\n)*(?:    .*)?", re.MULTILINE)
 TIME = re.compile(r"\b[\d.]+ ?(?:s|ms|µs|min)\b")
 
 
@@ -68,7 +71,7 @@ def pages() -> list[Path]:
 
 
 def docstrings() -> list[tuple[str, str]]:
-    """Module path and docstring, for those with a fenced example in them."""
+    """Module path and docstring, for those with an example: fenced, or indented and a program."""
     found = []
     for path in sorted((ROOT / "src").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -76,10 +79,16 @@ def docstrings() -> list[tuple[str, str]]:
                 node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
             ):
                 text = ast.get_docstring(node) or ""
+                text += "".join(map(page_of, PROGRAM.findall(text)))
                 if "```" in text:
                     name = getattr(node, "name", "")
                     found.append((f"{path.relative_to(ROOT)}:{name}", text))
     return found
+
+
+def page_of(body: str, language: str = "python") -> str:
+    """An example as Markdown."""
+    return f"\n```{language}\n{dedent(body)}\n```\n"
 
 
 @pytest.fixture(scope="session")
@@ -89,8 +98,11 @@ def catalogue() -> Catalogue:
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Path:
-    """A folder to work in, with the examples in it."""
+    """A folder to work in, with the examples and their data in it."""
     shutil.copytree(ROOT / "examples", tmp_path / "examples", ignore=UNWANTED)
+    data = tmp_path / "examples/seattle/data"
+    command = [sys.executable, ROOT / "tools/example_data.py", "seattle-weather.csv", data]
+    subprocess.run(command, check=True, timeout=60)
     return tmp_path
 
 
@@ -206,22 +218,18 @@ def test_an_example_chain_is_clean(path: Path, catalogue: Catalogue) -> None:
 # -- the harness itself: what it must refuse -----------------------------------------
 
 
-def page_of(language: str, body: str) -> str:
-    return f"```{language}\n{body}\n```\n"
-
-
 @pytest.mark.parametrize(
     "page",
     [
-        page_of("python", "assert 1 == 2"),
-        page_of("yaml", "chain: x\nsteps:\n  a: {use: core.no_such_tool}"),
-        page_of("yaml", "steps:\n  a: {use: core.transform, wiht: {value: 1}}"),
-        page_of("console", "$ false"),
-        page_of("console", "$ echo one\ntwo"),
-        page_of("console", "$ printf 'b\\na\\n'\na\nb"),
+        page_of("assert 1 == 2", "python"),
+        page_of("chain: x\nsteps:\n  a: {use: core.no_such_tool}", "yaml"),
+        page_of("steps:\n  a: {use: core.transform, wiht: {value: 1}}", "yaml"),
+        page_of("$ false", "console"),
+        page_of("$ echo one\ntwo", "console"),
+        page_of("$ printf 'b\\na\\n'\na\nb", "console"),
     ],
     ids=["python", "tool", "field", "command", "output", "order"],
 )
 def test_a_broken_example_is_found(page: str, tmp_path: Path, catalogue: Catalogue) -> None:
-    with pytest.raises(AssertionError, match="the example at line 1"):
+    with pytest.raises(AssertionError, match="the example at line 2"):
         work_through(page, tmp_path, catalogue)

@@ -177,6 +177,31 @@ async def test_the_answer_to_head_has_no_body(network: Any) -> None:
     assert (answer.body, answer.header("content-length")) == (b"", "1000")
 
 
+async def test_an_answer_that_nothing_has_changed_has_no_body(network: Any) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 304 Not Modified\r\nContent-Length: 1000\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    site = await network.serve_bytes(talk)
+    client = await network.client(site.url, max_bytes=10)
+    answer = await client.send("GET", "/")
+    assert (answer.status, answer.body) == (304, b"")
+
+
+async def test_a_body_that_is_compressed_twice_is_refused(network: Any) -> None:
+    async def twice(request: web.Request) -> web.Response:
+        response = web.Response(body=gzip.compress(gzip.compress(b"x")))
+        response.headers.extend([("Content-Encoding", "gzip"), ("Content-Encoding", "gzip")])
+        return response
+
+    site = await network.serve(twice)
+    client = await network.client(site.url)
+    with pytest.raises(ToolError, match="'gzip, gzip'"):
+        await client.send("GET", "/")
+
+
 RAW = {
     "a body that is shorter than its length": (
         b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc",

@@ -49,6 +49,7 @@ class Oracle:
         self.output_answer: Evaluated | None = None
         self.failed_run = False
         self.finished: Finish | None = None
+        self.at = 0  # microseconds
         self.awaited: frozenset[str] = frozenset()
         self._starts: list[tuple[Place, Any]] = []
         self._cuts: list[Place] = []
@@ -77,6 +78,7 @@ class Oracle:
     def observe(self, event: Event, commands: list[Command], run: Run) -> None:
         """Judge one turn. Raises `Violation`."""
         require(self.finished is None or not commands, "a finished run gave commands")
+        self.at = event.at
         known = self._note(event)
         require(known or not commands, f"{event} answers nothing, yet gave {commands}")
         was_stopped, before = self.stopped, dict(self.status)
@@ -84,6 +86,10 @@ class Oracle:
             self.cancelled = self.stopped = True
         for command in commands:
             self._judge(command)
+        for place in self.places():
+            if place.expect == "rest or fail":  # its budget may or may not reach
+                place.expect = ""
+                self.fail(place)
         self._stop(event, run, before)
         for life in sorted(run.lives, key=lambda life: life.step.name):
             self._walk(life.step.name, life.status, was_stopped)
@@ -103,11 +109,11 @@ class Oracle:
                 return place is not None and after_failure(self, place, event)
             case TimerFired(call=call):
                 place = self._at(call, "resting")
-                return self._called_again(place, "open")
+                return self._called_again(place)
             case Resolved(call=call, outcome=outcome):
                 place = self._at(call, "unknown")
                 if outcome == "again":
-                    return self._called_again(place, "open", by_person=1)
+                    return self._called_again(place)
                 if outcome == "succeeded":
                     return self._succeeded(place, event.output)
                 return place is not None and self.fail(place)
@@ -123,10 +129,9 @@ class Oracle:
             place.state, place.output = "ok", output
         return place is not None
 
-    def _called_again(self, place: Place | None, state: Any, by_person: int = 0) -> bool:
+    def _called_again(self, place: Place | None) -> bool:
         if place is not None:
             place.expect, place.state = "call", "idle"
-            place.resolved += by_person
         return place is not None
 
     def _evaluated(self, event: Evaluated) -> bool:
@@ -187,7 +192,7 @@ class Oracle:
         if number == 1:
             require(place.state == "idle", f"{command.call} while {place.state}")
             self._starts.append((place, command.args))
-            place.began = self.now(command)
+            place.began = self.at
         else:
             require(place.expect == "call", f"{command.call} is made unasked")
         place.state, place.expect, place.call, place.calls = "open", "", command.call, number
@@ -224,11 +229,6 @@ class Oracle:
             busy = self.fans[place.step].count(BUSY)
             wide = self.drafts[place.step].concurrency
             require(busy <= wide, f"{place.step}: {busy} items at once, {wide} are allowed")
-
-    def now(self, command: Command) -> int:
-        return self.at
-
-    at = 0  # microseconds; told by the world before each turn
 
     # -- stopping ----------------------------------------------------------------
 
@@ -322,6 +322,8 @@ class Oracle:
         if name in self.fans:
             return True
         if self.status[name] == "cancelled" or (self.stopped and not self.cleanup[name]):
+            return False
+        if draft.large_when and "when" not in place.asked:
             return False
         met = draft.when is None or draft.when(self.outputs) is True
         return met and (not draft.large_items or "for_each" in place.asked)

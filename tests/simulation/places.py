@@ -36,7 +36,6 @@ class Place:
     state: State = "idle"
     calls: int = 0
     losses: int = 0
-    resolved: int = 0  # times that a person had it called again
     began: int = 0
     call: str = ""
     due: int = 0

@@ -49,6 +49,4 @@ def _rest(oracle: Oracle, place: Place, event: CallFailed, retry: dict[str, Any]
         return oracle.fail(place)
     place.expect = "rest" if budget is None or elapsed + high <= budget else "rest or fail"
     place.rest = (event.at + low * 1e6 - 1, event.at + high * 1e6 + 1)
-    if place.expect == "rest or fail":
-        oracle.undecided = place
     return True

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from drawloom.chains.document import Chain
 from drawloom.chains.findings import Finding, Severity, pointer_of
 from drawloom.chains.rules import RULES
+from drawloom.chains.schema import LATER_TOOLS
 from drawloom.dataflow.compatibility import SchemaCompat
 from drawloom.policies import Effect
 
@@ -54,6 +55,8 @@ class Desk:
             try:
                 found[name] = self._finder.find(step.use)
             except KeyError as exc:
+                if step.use in LATER_TOOLS:
+                    continue  # which says more than that it is unknown
                 near = tuple(getattr(exc, "suggestions", ()))
                 more = f"did you mean {' or '.join(map(repr, near))}?" if near else ""
                 self.report(

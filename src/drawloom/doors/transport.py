@@ -79,9 +79,9 @@ class AiohttpTransport:
         headers = _headers(response)
         tls = response.tls
         body = b""
-        if request.method != "HEAD":
+        if request.method != "HEAD" and response.status != 304:  # they state a length, without one
             refuse_length(first(headers, "content-length"), self._limits.max_bytes)
-            encoding = first(headers, "content-encoding") or ""
+            encoding = ", ".join(value for name, value in headers if name == "content-encoding")
             body = await read_body(response.content.iter_any(), encoding, self._limits.max_bytes)
         seconds = time.perf_counter() - began
         return Answer(response.status, headers, body, tls=tls, seconds=seconds)

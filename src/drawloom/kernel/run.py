@@ -145,6 +145,11 @@ class Run:
         return tuple(self._unknown)
 
     @property
+    def stalled(self) -> bool:
+        """Whether nothing goes on until a person has said how calls ended."""
+        return bool(self._unknown) and not self.calls and not self._evaluating and not self._ready
+
+    @property
     def evaluations(self) -> tuple[str, ...]:
         """Places whose evaluation is under way elsewhere."""
         return tuple(self._evaluating)
@@ -322,9 +327,7 @@ class Run:
         self._evaluating[place] = life
         scope = _cut(self.scope if life is None else life.scope, reads)
         seed = self._evaluation.seed
-        self._commands.append(
-            Evaluate(place, kind, source, scope, self._evaluation.now, seed)
-        )
+        self._commands.append(Evaluate(place, kind, source, scope, self._evaluation.now, seed))
 
     def _call(self, life: Life, args: dict[str, Any]) -> None:
         if life.attempt == 0 and life.item is None:

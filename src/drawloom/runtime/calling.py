@@ -48,7 +48,16 @@ class Prepared:
     its own from the start.
     """
 
-    __slots__ = ("check", "function", "is_async", "name", "takes", "tool", "waits", "wants_context")
+    __slots__ = (
+        "check",
+        "function",
+        "is_async",
+        "name",
+        "takes",
+        "tool",
+        "waits",
+        "wants_context",
+    )
 
     def __init__(self, tool: Tool) -> None:
         self.tool = tool
@@ -210,7 +219,7 @@ def _metered(waiting: Waiting, measured: Measured) -> Generator[Any, Any, Any]:
         except GeneratorExit:
             coroutine.close()
             raise
-        except BaseException as exc:
+        except BaseException as exc:  # noqa: BLE001  # it is the coroutine's, as with await
             resume, value = coroutine.throw, exc
         began = clock()
         try:

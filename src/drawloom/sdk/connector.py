@@ -83,13 +83,13 @@ class Tool:
     @cached_property
     def adapter(self) -> Any:
         """The pydantic adapter of the output."""
-        from pydantic import ConfigDict, TypeAdapter
+        from pydantic import ConfigDict, PydanticUserError, TypeAdapter
 
         kept = self.signature.returns
         config = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
         try:
             return TypeAdapter(kept, config=config)
-        except Exception:  # a model or dataclass brings its own configuration
+        except PydanticUserError:  # a model or dataclass brings its own configuration
             return TypeAdapter(kept)
 
     @cached_property

@@ -21,7 +21,8 @@ from collections.abc import Iterator
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
-from typing import Any, ClassVar
+from types import UnionType
+from typing import Any, ClassVar, Union, get_args, get_origin
 
 import jsonschema_rs
 import pytest
@@ -39,6 +40,7 @@ _SECRET_NAME = re.compile(
     r"passw|passphrase|secret|token|api_?key|private_?key|credential", re.IGNORECASE
 )
 _LONGEST_SUMMARY = 120
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 async def call_checked(tool: Tool, *client: Any, **arguments: Any) -> Any:
@@ -120,9 +122,7 @@ class ConnectorContract:
     def test_schemas_are_valid(self) -> None:
         for tool in self.connector.tools.values():
             for schema in (tool.input_schema, tool.output_schema):
-                jsonschema_rs.meta.validate(
-                    {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
-                )
+                _check_schema(tool, schema)
             assert tool.input_schema["type"] == "object", f"{tool.name}: the input is an object"
             closed = tool.input_schema.get("additionalProperties")
             assert closed is False, f"{tool.name}: unknown fields must be refused"
@@ -220,6 +220,13 @@ if connector.connection is not None:
 """
 
 
+def _check_schema(tool: Tool, schema: dict[str, Any]) -> None:
+    try:
+        jsonschema_rs.meta.validate({"$schema": _DIALECT, **schema})
+    except jsonschema_rs.ValidationError as exc:
+        raise AssertionError(f"{tool.name}: its JSON Schema is wrong: {exc.message}") from None
+
+
 def _normal(name: str) -> str:
     """A distribution's name as the packaging standards compare it (PEP 503)."""
     return re.sub(r"[-_.]+", "-", name).lower()
@@ -261,7 +268,14 @@ def _may_be_text(schema: Any) -> bool:
 def _secret_fields(connection: type[BaseModel] | None) -> list[str]:
     if connection is None:
         return []
-    return [n for n, f in connection.model_fields.items() if "Secret" in str(f.annotation)]
+    fields = connection.model_fields.items()
+    return [n for n, f in fields if Secret in (f.annotation, *_choices(f.annotation))]
+
+
+def _choices(annotation: Any) -> tuple[Any, ...]:
+    """The members of a union; a secret in a list or mapping is the connector's own to test."""
+    is_union = get_origin(annotation) in (Union, UnionType)
+    return get_args(annotation) if is_union else ()
 
 
 def _examples(folder: Path) -> Iterator[tuple[Path, Any]]:

@@ -161,7 +161,7 @@ def event_of(
 
 def restored(body: str | None, refs: str | None, load: Callable[[bytes], str]) -> Any:
     """A value with its payloads in their places."""
-    value = None if body is None else _decode(body)
+    value: Any = None if body is None else _decode(body)
     for key, digest in _decode(refs) if refs else ():
         payload = _decode(load(bytes.fromhex(digest)))
         if key is None:

@@ -25,22 +25,22 @@ from drawloom.chains.plan import Plan
 from drawloom.dataflow.expressions import INLINE
 from drawloom.dataflow.validation import validator_for
 from drawloom.dataflow.values import encode_value
-from drawloom.db import connect_writer, queries
+from drawloom.db import connect_reader, connect_writer, queries
 from drawloom.doors import Doors
 from drawloom.drivers.embedded import requests, retention
+from drawloom.drivers.embedded.clock import now
 from drawloom.drivers.embedded.codec import Payloads
 from drawloom.drivers.embedded.journal import Journal
-from drawloom.drivers.embedded.pump import Pump, now
+from drawloom.drivers.embedded.pump import Pump
 from drawloom.drivers.embedded.recovery import PlanShelf, Replayed, replay
 from drawloom.drivers.embedded.runner import Result, Runner
 from drawloom.drivers.embedded.state import STORE, Ownership
 from drawloom.errors import Failure, FailureKind, StateUnusable, ValueInvalid
-from drawloom.facts import RunStarted, Sink
+from drawloom.facts import Sink
 from drawloom.kernel import (
     AwaitResolution,
     CallFailed,
     CancelRequested,
-    Finish,
     Resolved,
     Run,
     Started,
@@ -83,6 +83,7 @@ class Engine:
         self._recover = recover
         self._ownership: Ownership | None = None
         self._db: apsw.Connection | None = None
+        self._reader: apsw.Connection | None = None
         self._stored: set[str] = set()  # digests of plans that are in the store
         self._numbers = 0
         self._requests: asyncio.Task[None] | None = None
@@ -110,8 +111,9 @@ class Engine:
         await self._pump.aclose()
         if self._pump.journal is not None:
             await self._pump.journal.aclose()
-        if self._db is not None:
-            self._db.close()
+        for db in (self._reader, self._db):
+            if db is not None:
+                db.close()
         if self._ownership is not None:
             self._ownership.__exit__(None, None, None)
 
@@ -148,12 +150,16 @@ class Engine:
         return Result(runner.run)
 
     async def wait(self, run_id: str) -> Result:
-        """Wait until a run that is under way has ended, or waits for a person."""
-        runner = self._runner(run_id)
-        run = runner.run
-        if not (run.unknown_calls and not run.calls and not run.evaluations):
+        """Wait until a run has ended, or waits for a person; at once if it has.
+
+        In memory the last thousand runs are remembered, in a store all that it keeps.
+        """
+        runner = self._pump.runners.get(run_id)
+        if runner is None:
+            return self._ended(run_id)
+        if not runner.run.stalled:
             await runner.ended()
-        return Result(run)
+        return Result(runner.run)
 
     async def cancel(self, run_id: str, reason: str = "asked to stop") -> None:
         """Ask a run to stop. Clean-up steps still run; `wait` tells the end."""
@@ -192,6 +198,26 @@ class Engine:
         """Have every fact from now on given to *sink*, on the event loop."""
         self._pump.watch(sink)
 
+    def _ended(self, run_id: str) -> Result:
+        """The result of a run that is over: remembered, or replayed from the store."""
+        if (run := self._pump.ended.get(run_id)) is not None:
+            return Result(run)
+        row = self._row(run_id)
+        if row is None or self._reader is None:
+            raise ValueInvalid(f"there is no run {run_id!r} here")
+        number, _, _, digest, *_ = row
+        shelf = PlanShelf(self._reader, self.catalogue.find)
+        return Result(replay(self._reader, run_id, number, shelf.get(digest)).run)
+
+    def _row(self, run_id: str) -> Any:
+        """The store's row of a run; None where it has none."""
+        if self.state is None:
+            return None
+        if self._reader is None:
+            # The writing connection belongs to the journal's thread.
+            self._reader = connect_reader(self.state / STORE)
+        return self._reader.execute(_SQL["run"], (run_id,)).fetchone()
+
     # -- starting ----------------------------------------------------------------
 
     def _start(
@@ -204,8 +230,9 @@ class Engine:
         if self._pump.broken is not None:
             raise self._pump.broken
         accepted = encode_value(plan.accept_input(given))
-        run_id = run_id or new_run_id()
-        if run_id in self._pump.runners:
+        if run_id is None:
+            run_id = new_run_id()
+        elif run_id in self._pump.runners or self._row(run_id) is not None:
             raise ValueInvalid(f"there is already a run {run_id!r}")
         self._numbers += 1
         runner = self._made(run_id, self._numbers, plan, Run(plan, run_id), bindings)
@@ -215,7 +242,15 @@ class Engine:
             self._store_plan(plan)
             bound = json.dumps(dict(runner.bindings))
             journal.run(
-                (runner.number, run_id, plan.name, plan.digest, "running", runner.started_at, bound)
+                (
+                    runner.number,
+                    run_id,
+                    plan.name,
+                    plan.digest,
+                    "running",
+                    runner.started_at,
+                    bound,
+                )
             )
         self._pump.runners[run_id] = runner
         self._pump.begin(runner, Started(accepted, runner.started_at))
@@ -277,22 +312,23 @@ class Engine:
         number, run_id, _, digest, *_ = row
         try:
             return replay(db, run_id, number, shelf.get(digest))
-        except Exception as exc:  # this run alone cannot go on; the others must
+        except Exception as exc:  # noqa: BLE001  # this run alone cannot go on; the others must
             self.unrecovered[run_id] = str(exc)
             return None
 
     def _go_on(self, row: Any, replayed: Replayed) -> None:
-        number, run_id, chain, _, _, _, bindings = row
+        number, run_id, _, _, _, _, bindings = row
         run = replayed.run
         runner = self._made(run_id, number, run.plan, run, json.loads(bindings))
         runner.seq, runner.started_at = replayed.seq, replayed.started_at
         runner.commands = dict(replayed.calls)
         self._pump.runners[run_id] = runner
-        self._pump.tell(RunStarted(run_id, chain, now(), resumed=True))
+        self._pump.telling.started(runner, now(), resumed=True)
         run.use_budget(INLINE)
-        for command in replayed.last:
-            if isinstance(command, (Finish, AwaitResolution)):
-                self._pump.queue(runner, command)
+        if run.finished is not None:
+            self._pump.queue(runner, run.finished)
+        elif run.stalled:
+            self._pump.queue(runner, AwaitResolution(run.unknown_calls))
         for command in replayed.open_evaluations:
             self._pump.queue(runner, command)
         for call, life in list(run.calls.items()):

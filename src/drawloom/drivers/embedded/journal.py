@@ -17,42 +17,21 @@ from typing import Any, TypeAlias
 
 import apsw
 
+from drawloom.db import queries
 from drawloom.errors import StateUnusable
 
 _LARGEST_STATEMENT = 256  # rows; bound by SQLite's 32,766 parameters
 
 Row: TypeAlias = tuple[Any, ...]
 
-_TABLES = {
-    "events": (
-        "insert into events (lsn, run, seq, at, kind, call, digest, body, refs, wall, cpu, "
-        "bytes_in, bytes_out) values {values}",
-        13,
-    ),
-    "runs": (
-        "insert into runs (number, id, chain, plan, status, started_at, bindings) values {values}",
-        7,
-    ),
-    "plans": (
-        "insert or ignore into plans (digest, chain, version, document, effects, stored_at) "
-        "values {values}",
-        6,
-    ),
-    "payloads": ("insert or ignore into payloads (run, digest, body) values {values}", 3),
-    "states": (
-        "with new (number, status, ended_at, output, refs, failure) as (values {values}) "
-        "update runs set status = new.status, ended_at = new.ended_at, output = new.output, "
-        "refs = new.refs, failure = new.failure from new where runs.number = new.number",
-        6,
-    ),
-}
+_SQL = queries("appending")
+_COLUMNS = {"plans": 6, "runs": 7, "payloads": 3, "events": 13, "states": 6}
 
 
 @cache
 def _statement(table: str, rows: int) -> str:
-    text, width = _TABLES[table]
-    row = "(" + ",".join("?" * width) + ")"
-    return text.format(values=",".join([row] * rows))
+    row = "(" + ",".join("?" * _COLUMNS[table]) + ")"
+    return _SQL[table].replace(":rows", ",".join([row] * rows))
 
 
 class _Batch:
@@ -70,7 +49,7 @@ class _Batch:
 
     def statements(self) -> list[tuple[str, Row]]:
         parts = []
-        for table in ("plans", "runs", "payloads", "events", "states"):
+        for table in _COLUMNS:
             rows: list[Row] = getattr(self, table)
             for start in range(0, len(rows), _LARGEST_STATEMENT):
                 part = rows[start : start + _LARGEST_STATEMENT]
@@ -177,7 +156,7 @@ class Journal:
         while (batch := self._batches.get()) is not None:
             try:
                 self._write(batch)
-            except Exception as exc:
+            except Exception as exc:  # noqa: BLE001  # whatever it is, people must hear it
                 self._tell(self._broke, _unusable(exc))
                 return
             self._tell(self._committed, batch.last)

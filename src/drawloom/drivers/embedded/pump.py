@@ -18,22 +18,14 @@ from collections import deque
 from collections.abc import Coroutine
 from typing import Any
 
+from drawloom.drivers.embedded.clock import now
 from drawloom.drivers.embedded.codec import body_of, call_digest, to_json
 from drawloom.drivers.embedded.deadlines import Deadlines
 from drawloom.drivers.embedded.journal import Journal
 from drawloom.drivers.embedded.runner import Call, Runner
+from drawloom.drivers.embedded.telling import Telling
 from drawloom.errors import Failure, FailureKind, StateUnusable, ToolError
-from drawloom.facts import (
-    CallStarted,
-    Fact,
-    Line,
-    RunEnded,
-    RunStalled,
-    RunStarted,
-    Sink,
-    StepEnded,
-    ToolCall,
-)
+from drawloom.facts import Sink
 from drawloom.kernel import (
     AwaitResolution,
     CallFailed,
@@ -46,6 +38,7 @@ from drawloom.kernel import (
     Event,
     Finish,
     Resolved,
+    Run,
     SetTimer,
     Started,
     TimerFired,
@@ -54,12 +47,8 @@ from drawloom.runtime.calling import Hands, Measured, Prepared, Waiting, failure
 from drawloom.runtime.evaluator import Evaluator
 from drawloom.sdk import Context
 
+_REMEMBERED = 1_000  # runs
 _TURN = 0.005  # seconds that the pump may work before others get the loop
-
-
-def now() -> int:
-    """Microseconds since 1970 (UTC)."""
-    return time.time_ns() // 1000
 
 
 class Pump:
@@ -69,10 +58,11 @@ class Pump:
         self.hands = hands
         self.journal = journal
         self.runners: dict[str, Runner] = {}
+        self.ended: dict[str, Run] = {}  # the last runs that ended, where nothing is journaled
         self.broken: StateUnusable | None = None
         self._inbox: deque[tuple[Runner, Any]] = deque()
         self._parked: deque[tuple[int, Runner | None, Any]] = deque()
-        self._sinks: list[Sink] = []
+        self.telling = Telling()
         self._pumping = False
         self._measures = journal is not None  # somebody looks at what a call cost
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -84,7 +74,7 @@ class Pump:
 
     def watch(self, sink: Sink) -> None:
         """Have every fact from now on given to *sink*."""
-        self._sinks.append(sink)
+        self.telling.sinks.append(sink)
         self._measures = True
 
     def use_journal(self, journal: Journal) -> None:
@@ -99,7 +89,7 @@ class Pump:
 
     def begin(self, runner: Runner, event: Started) -> None:
         """Have a new run started: its first row is appended before this returns."""
-        self.tell(RunStarted(runner.run_id, runner.plan.name, event.at))
+        self.telling.started(runner, event.at)
         self._take(runner, event)
         self.wake()
 
@@ -210,11 +200,11 @@ class Pump:
             if self.journal is not None:
                 self._record(self.journal, runner, event, measured)
             commands = run.receive(event)
-        except Exception as exc:  # a bug of ours, or a replay gone wrong: this run alone stops
+        except Exception as exc:  # noqa: BLE001  # a bug of ours: this run alone stops
             self._give_up(runner, exc)
             return
-        if self._sinks:
-            self._tell_steps(runner)
+        if self.telling.sinks:
+            self.telling.steps(runner)
         if self.journal is None:
             for command in commands:
                 self._inbox.append((runner, command))
@@ -225,12 +215,11 @@ class Pump:
     def queue(self, runner: Runner, command: Command) -> None:
         journal = self.journal
         if journal is not None:
-            kind = type(command)
-            if kind is CallTool:
-                runner.commands[command.call] = command  # type: ignore[union-attr]
-                rests = not command.step.effect.looks_only  # type: ignore[union-attr]
+            if isinstance(command, CallTool):
+                runner.commands[command.call] = command
+                rests = not command.step.effect.looks_only
             else:
-                rests = kind is Finish or kind is AwaitResolution
+                rests = isinstance(command, (Finish, AwaitResolution))
                 if rests:
                     runner.lsn = self._record_state(journal, runner, command)
             if rests and runner.lsn > journal.durable:
@@ -251,19 +240,15 @@ class Pump:
             wall, cpu = measured.wall // 1000, measured.cpu // 1000
             if measured.meter is not None:
                 received, sent = measured.meter.bytes_in, measured.meter.bytes_out
-        runner.lsn = journal.event(
-            (runner.number, runner.seq, event.at, kind, call, digest, body, refs)
-            + (wall, cpu, received, sent)
-        )
+        known = (runner.number, runner.seq, event.at, kind, call, digest, body, refs)
+        runner.lsn = journal.event((*known, wall, cpu, received, sent))
 
     def _record_state(self, journal: Journal, runner: Runner, command: Command) -> int:
-        if isinstance(command, Finish):
-            output, refs = runner.payloads.encode(command.output)
-            failure = None if command.failure is None else to_json(command.failure)
-            row = (runner.number, command.status, now(), output, refs, failure)
-        else:
-            row = (runner.number, "unknown", None, None, None, None)
-        return journal.state(row)
+        if not isinstance(command, Finish):
+            return journal.state((runner.number, "unknown", None, None, None, None))
+        output, refs = runner.payloads.encode(command.output)
+        failure = None if command.failure is None else to_json(command.failure)
+        return journal.state((runner.number, command.status, now(), output, refs, failure))
 
     def _do(self, runner: Runner, command: Command) -> None:
         match command:
@@ -300,8 +285,8 @@ class Pump:
         prepared = self.hands.ready.get(step.spec)  # type: ignore[call-overload]
         if prepared is None:
             prepared = self.hands.prepared(step.spec)  # type: ignore[arg-type]
-        if self._sinks:
-            self._tell_call(runner, command)
+        if self.telling.sinks:
+            self.telling.call(runner, command)
         measured = Measured() if self._measures or step.slot is not None else None
         connection = client = None
         if step.slot is not None and measured is not None:
@@ -314,7 +299,7 @@ class Pump:
         context = self._context(runner, command) if prepared.wants_context else _NO_CONTEXT
         try:
             output = prepared.begin(client, command.args, context)
-        except (Exception, SystemExit) as exc:
+        except (Exception, SystemExit) as exc:  # noqa: BLE001  # whatever a tool does
             failure = failure_of(prepared.tool, exc)
             self._answer(runner, command, measured, CallFailed(command.call, failure, now()))
             return None
@@ -342,8 +327,8 @@ class Pump:
             measured.stop()
             if not measured.cpu:  # it never waited: all of its time was the interpreter's
                 measured.cpu = measured.wall
-            if self._sinks:
-                self._tell_metrics(runner, command, measured, event)
+            if self.telling.sinks:
+                self.telling.metrics(runner, command, measured, event)
         self._take(runner, event, measured)
 
     async def _called(
@@ -365,7 +350,7 @@ class Pump:
                 return
             failure = Failure(FailureKind.DEFECT, f"{prepared.name} cancelled its own call")
             event: Event = CallFailed(command.call, failure, now())
-        except (Exception, SystemExit) as exc:
+        except (Exception, SystemExit) as exc:  # noqa: BLE001  # whatever a tool does
             event = CallFailed(command.call, failure_of(prepared.tool, exc), now())
         else:
             event = CallSucceeded(command.call, output, now())
@@ -413,7 +398,7 @@ class Pump:
         item = "" if command.item is None else f"[{command.item}]"
 
         def say(message: str, data: dict[str, Any]) -> None:
-            self.tell(Line(runner.run_id, step, message, data, now()))
+            self.telling.line(runner, step, message, data)
 
         key = f"{runner.run_id}/{step}{item}"
         return Context(runner.run_id, step, command.call, key, command.attempt, say)
@@ -434,67 +419,27 @@ class Pump:
     # -- ends --------------------------------------------------------------------
 
     def _stalled(self, runner: Runner, calls: tuple[str, ...]) -> None:
-        self.tell(RunStalled(runner.run_id, calls, now()))
+        self.telling.stalled(runner, calls)
         runner.tell()
 
     def _finished(self, runner: Runner, command: Finish) -> None:
         self._release(runner)
         self.runners.pop(runner.run_id, None)
-        plan = runner.plan
-        self.tell(RunEnded(runner.run_id, plan.name, command.status, now(), command.failure))
+        if self.journal is None:
+            self._remember(runner)
+        self.telling.ended(runner, command)
         runner.tell()
+
+    def _remember(self, runner: Runner) -> None:
+        self.ended[runner.run_id] = runner.run
+        if len(self.ended) > _REMEMBERED:
+            del self.ended[next(iter(self.ended))]
 
     def _give_up(self, runner: Runner, exc: Exception) -> None:
         """This run cannot go on in this process; its journal is left as it is."""
         self._release(runner)
         self.runners.pop(runner.run_id, None)
         runner.tell(exc)
-
-    # -- facts -------------------------------------------------------------------
-
-    def tell(self, fact: Fact) -> None:
-        for sink in self._sinks:
-            sink(fact)
-
-    def _tell_steps(self, runner: Runner) -> None:
-        for life in runner.run.ended:
-            self.tell(StepEnded(runner.run_id, life.step.name, life.status, life.ended))
-
-    def _tell_call(self, runner: Runner, command: CallTool) -> None:
-        fan = runner.run.lives[command.step.index].fan
-        total = None if fan is None else len(fan.items)
-        self.tell(
-            CallStarted(
-                runner.run_id,
-                command.step.name,
-                command.call,
-                command.attempt,
-                now(),
-                command.item,
-                total,
-            )
-        )
-
-    def _tell_metrics(
-        self, runner: Runner, command: CallTool, measured: Measured, event: Event
-    ) -> None:
-        meter = measured.meter
-        self.tell(
-            ToolCall(
-                runner.run_id,
-                command.step.name,
-                command.call,
-                command.step.tool,
-                command.attempt,
-                event.at,
-                measured.wall // 1000,
-                measured.cpu // 1000,
-                event.failure if isinstance(event, CallFailed) else None,
-                command.item,
-                None if meter is None else meter.bytes_in,
-                None if meter is None else meter.bytes_out,
-            )
-        )
 
 
 _COMMANDS = frozenset({SetTimer, CancelCall, Evaluate, AwaitResolution, Finish})

@@ -19,7 +19,7 @@ from drawloom.dataflow.expressions import REPLAY
 from drawloom.db import queries
 from drawloom.drivers.embedded.codec import Payloads, call_digest, event_of
 from drawloom.errors import JournalMismatch
-from drawloom.kernel import CallTool, Command, Evaluate, Event, Run
+from drawloom.kernel import CallTool, Evaluate, Event, Run
 
 _SQL = queries("journal")
 
@@ -52,7 +52,9 @@ class PlanShelf:
         return plan
 
 
-def journaled(db: apsw.Connection, number: int) -> Iterator[tuple[Event, str | None, bytes | None]]:
+def journaled(
+    db: apsw.Connection, number: int
+) -> Iterator[tuple[Event, str | None, bytes | None]]:
     """`(event, call, digest of the call)` of one run, in order."""
 
     def load(digest: bytes) -> str:
@@ -62,7 +64,7 @@ def journaled(db: apsw.Connection, number: int) -> Iterator[tuple[Event, str | N
         return str(row[0])
 
     for row in db.execute(_SQL["events_of_run"], (number, 0)):
-        _, seq, at, kind, call, digest, body, refs, *_ = row
+        _, _, at, kind, call, digest, body, refs, *_ = row
         yield event_of(kind, call, at, body, refs, load), call, digest
 
 
@@ -74,27 +76,25 @@ class Replayed:
         self.seq = 0
         self.started_at = 0
         self.calls: dict[str, CallTool] = {}  # dispatched, not answered
-        self.last: list[Command] = []
         self._evaluations: dict[str, Evaluate] = {}
 
     def feed(self, event: Event, call: str | None, digest: bytes | None) -> None:
         """Receive one journaled event. Raises `JournalMismatch` if it is not of this plan."""
         self.seq += 1
         self.started_at = self.started_at or event.at
-        command = self.calls.pop(call, None) if call is not None else None
+        answered = self.calls.pop(call, None) if call is not None else None
         if digest is not None:
-            if command is None:
+            if answered is None:
                 raise JournalMismatch(
                     f"run {self.run.run_id}: event {self.seq} answers {call}, "
                     "which this plan never calls there"
                 )
-            if call_digest(command, _NO_PAYLOADS) != digest:
+            if call_digest(answered, _NO_PAYLOADS) != digest:
                 raise JournalMismatch(
                     f"run {self.run.run_id}: event {self.seq} answers {call} with another tool or "
                     "other arguments than this plan gives it"
                 )
-        self.last = self.run.receive(event)
-        for command in self.last:
+        for command in self.run.receive(event):
             if isinstance(command, CallTool):
                 self.calls[command.call] = command
             elif isinstance(command, Evaluate):

@@ -39,9 +39,7 @@ async def serve(state: Path, engine: Engine) -> None:
 
 async def _answered(path: Path, engine: Engine) -> dict[str, Any]:
     try:
-        if path.stat().st_size > _LARGEST:
-            return {"error": f"a request may have {_LARGEST} bytes"}
-        asked = json.loads(path.read_bytes())
+        asked = _read(path)
         match asked.pop("do"):
             case "cancel":
                 await engine.cancel(**asked)
@@ -52,6 +50,14 @@ async def _answered(path: Path, engine: Engine) -> dict[str, Any]:
     except (DrawloomError, TypeError, ValueError, KeyError, OSError) as exc:
         return {"error": str(exc)}
     return {"done": True}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        text = file.read(_LARGEST + 1)
+    if len(text) > _LARGEST:
+        raise ValueError(f"a request may have {_LARGEST} bytes")
+    return dict(json.loads(text))
 
 
 def ask(state: Path, what: dict[str, Any], within: float = 5.0) -> None:

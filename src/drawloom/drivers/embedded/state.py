@@ -16,6 +16,7 @@ from drawloom.errors import StateUnusable
 STORE = "state.db"
 LOCK = "owner"
 INBOX = "inbox"
+_LOOKS = 40
 
 
 class Ownership:
@@ -35,9 +36,7 @@ class Ownership:
             opened = os.open(self.folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as exc:
             raise StateUnusable(f"cannot use {self.folder}: {exc.strerror}") from None
-        try:
-            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _locked(opened):
             os.close(opened)
             raise StateUnusable(_owned(self.folder)) from None
         self._file = opened
@@ -56,6 +55,19 @@ class Ownership:
             os.ftruncate(self._file, 0)
             os.close(self._file)
             self._file = None
+
+
+def _locked(opened: int) -> bool:
+    """Take the lock. Who only looks for the owner holds it for a moment: that is waited out."""
+    for _ in range(_LOOKS):
+        try:
+            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if os.fstat(opened).st_size > 0:  # an owner says who it is
+                return False
+            time.sleep(0.005)
+    return False
 
 
 def owner_of(folder: Path) -> dict[str, Any] | None:

@@ -156,9 +156,13 @@ class Store:
         rows = self._db.execute(_SQL["runs"], (status, chain, before or _AFTER_ALL, most))
         return tuple(_record(row) for row in rows)
 
+    def has(self, id: str) -> bool:
+        """Whether there is a run of just this id."""
+        return self._db.execute(_SQL["run"], (id,)).fetchone() is not None
+
     def find(self, id: str) -> str:
         """The id that *id*, or a prefix of just one, stands for. Raises `ValueInvalid`."""
-        if self._db.execute(_SQL["run"], (id,)).fetchone() is not None:
+        if self.has(id):
             return id
         found = [row[0] for row in self._db.execute(_SQL["run_by_prefix"], (id,))] if id else []
         found = [known for known in found if known.startswith(id)]

@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from drawloom.connectors.databases.postgresql.binding import columns_of, parameters, prepare, row_reader
+from drawloom.connectors.databases.postgresql.binding import (
+    columns_of,
+    parameters,
+    prepare,
+    row_reader,
+)
 from drawloom.connectors.databases.postgresql.connection import connector
 from drawloom.errors import invalid
 from drawloom.sdk import Json, Row

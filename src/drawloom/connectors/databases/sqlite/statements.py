@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Annotated, NotRequired
 
 from pydantic import Field
@@ -80,7 +81,9 @@ async def execute(database: Database, sql: Sql, args: Args = None) -> Changes:
     `changes` counts the rows that INSERT, UPDATE or DELETE touched, 0 for
     anything else. `rows` has what RETURNING gives.
     """
-    return await database.write(lambda handle: _execute(handle, sql, args, database.settings.max_rows))
+    return await database.write(
+        lambda handle: _execute(handle, sql, args, database.settings.max_rows)
+    )
 
 
 @connector.tool(effect="once")
@@ -91,7 +94,9 @@ async def transaction(
 
     When one fails, nothing of the others remains, and the message says which.
     """
-    return await database.write(lambda handle: _transaction(handle, statements, database.settings.max_rows))
+    return await database.write(
+        lambda handle: _transaction(handle, statements, database.settings.max_rows)
+    )
 
 
 def _query(
@@ -110,26 +115,30 @@ def _query(
     rows: list[Row] = []
     for cells in handle.checked(handle.apsw.execute(sql, parameters)):
         if len(rows) == wanted:
-            return Rows(rows=_cut(rows, limit, most), columns=names, count=wanted, truncated=True)
+            if limit is None:
+                raise _too_many(most)
+            return Rows(rows=rows, columns=names, count=wanted, truncated=True)
         rows.append(row_of(names, cells))
     return Rows(rows=rows, columns=names, count=len(rows), truncated=False)
 
 
-def _cut(rows: list[Row], limit: int | None, most: int) -> list[Row]:
-    if limit is None:
-        raise invalid(
-            f"the result has more than {most} rows, the connection's max_rows;"
-            " give `limit`, or page by key (WHERE id > ? ORDER BY id)"
-        )
-    return rows
+def _too_many(most: int) -> ToolError:
+    return invalid(
+        f"the result has more than {most} rows, the connection's max_rows;"
+        " give `limit` to a query, or page by key (WHERE id > ? ORDER BY id)"
+    )
 
 
-def _execute(handle: Handle, sql: str, args: list[Json] | dict[str, Json] | None) -> Changes:
+def _execute(
+    handle: Handle, sql: str, args: list[Json] | dict[str, Json] | None, most: int
+) -> Changes:
     found = inspect(handle, sql)
     names = columns_of(found)
     before = handle.apsw.total_changes()
     cursor = handle.apsw.execute(sql, bound(found, args))
-    rows = [row_of(names, cells) for cells in handle.checked(cursor)]
+    rows = [row_of(names, cells) for cells in handle.checked(islice(cursor, most + 1))]
+    if len(rows) > most:
+        raise _too_many(most)  # and the transaction takes back what was done
     changed = handle.apsw.total_changes() != before
     return Changes(changes=handle.apsw.changes() if changed else 0, rows=rows, columns=names)
 

@@ -72,12 +72,11 @@ async def _collect(
 ) -> Pages:
     target: str | None = walk.aim(step.first())
     while target is not None and walk.pages < limit:
-        answer = await client.send("GET", target, headers=(headers or {}).items())
-        refuse(client, answer, ())
+        answer = await walk.client.send("GET", target, headers=headers)
+        refuse(walk.client, answer, ())
         value = await json_body(answer)
-        target = walk.next_target(
-            target, step.after(answer, value, walk.take(answer, value, items))
-        )
+        got = walk.take(answer, value, items)
+        target = walk.next_target(target, step.after(answer, value, got))
     count = len(walk.items)
     return {
         "items": walk.items,

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.servers.lookup import free_port
+from tests.servers.postgresql import start_postgresql
 
 from drawloom.connectors.databases.postgresql import connector
 from drawloom.connectors.databases.postgresql.connection import PostgresqlConnection
@@ -14,8 +16,6 @@ from drawloom.doors import Doors
 from drawloom.errors import ConnectionUnusable, Failure, FailureKind, ToolError
 from drawloom.sdk import Secret, name_fault
 from drawloom.sdk.contract import call_checked
-from tests.servers.lookup import free_port
-from tests.servers.postgresql import start_postgresql
 
 QUERY = connector.tools["postgresql.query"]
 

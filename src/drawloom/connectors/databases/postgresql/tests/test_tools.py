@@ -106,7 +106,7 @@ async def test_begin_does_not_outlive_its_step(t):
 
 
 @pytest.mark.parametrize("settings", [{"max_connections": 1}])
-async def test_nothing_of_a_session_reaches_the_next_step(t):
+async def test_nothing_that_a_step_sets_reaches_the_next_one(t):
     await t("execute", sql="SET statement_timeout = 1")
     await t("execute", sql="SET ROLE pg_monitor")
     await t("execute", sql="CREATE TEMP TABLE t (hidden int)")
@@ -193,6 +193,16 @@ async def test_too_many_rows_are_an_error_not_a_cut(db):
     failure = await db.failure("query", sql=sql, args=[1_501])
     assert failure.kind is FailureKind.INVALID
     assert "more than 1500 rows" in failure.message
+    failure = await db.failure("execute", sql=sql, args=[1_501])
+    assert "more than 1500 rows" in failure.message
+
+
+@pytest.mark.parametrize("tool", ["query", "execute"])
+@pytest.mark.parametrize(
+    "sql", ["COPY t FROM STDIN", "-- x\n/* y */ copy (SELECT 1) to\n stdout (FORMAT csv)"]
+)
+async def test_rows_do_not_get_lost_in_a_copy(t, tool, sql):
+    assert "execute_many" in (await t.failure(tool, sql=sql)).message
 
 
 async def test_a_hundred_thousand_rows_come_back_exactly(t):

@@ -213,6 +213,9 @@ async def test_too_many_rows_are_an_error_not_a_cut(t):
     failure = await t.failure("query", sql="SELECT id FROM t")
     assert failure.kind is FailureKind.INVALID
     assert "more than 2 rows" in failure.message
+    failure = await t.failure("execute", sql="UPDATE t SET v = 9 RETURNING id")
+    assert "more than 2 rows" in failure.message
+    assert await t.rows("SELECT count(*) AS n FROM t WHERE v = 9") == [{"n": 0}]
 
 
 async def test_text_that_is_not_utf8_is_an_error(t):

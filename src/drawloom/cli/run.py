@@ -1,0 +1,74 @@
+"""`drawloom run`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from drawloom.cli.options import (
+    AsJson,
+    Binds,
+    DurabilityChoice,
+    InputJson,
+    Inputs,
+    ProjectFolder,
+    StateFolder,
+    project_of,
+)
+
+
+def run(
+    file: Annotated[Path, Parameter(name="FILE", help="The chain, as YAML or JSON.")],
+    /,
+    *,
+    input: Inputs = None,
+    input_json: InputJson = None,
+    bind: Binds = None,
+    watch: Annotated[
+        bool | None,
+        Parameter(
+            name="--watch", negative="--quiet",
+            help="Show how it goes, or do not; on a terminal it is shown.",
+        ),
+    ] = None,
+    json: AsJson = False,
+    id: Annotated[
+        str | None,
+        Parameter(name="--id", help="The id of the run; else one is made. An id is used once."),
+    ] = None,
+    durability: DurabilityChoice = None,
+    state: StateFolder = None,
+    project: ProjectFolder = None,
+) -> int:
+    """Run a chain, and see how it goes.
+
+    The chain is checked first; nothing starts where the check finds an error.
+    Ctrl-C asks the run to stop and waits for its clean-up; a second Ctrl-C leaves
+    at once, and the run goes on at the next start. Runs that an earlier process
+    left unfinished are taken up again, and waited for.
+
+    Examples:
+
+    drawloom run orders.yaml --input days=3
+    drawloom run orders.yaml --input-json @input.json --json
+    drawloom run orders.yaml --bind db=sqlite:path=orders.db
+    """
+    from drawloom.cli.inputs import read_input
+    from drawloom.cli.running import Job, new_run_id, options_for, progress_mode, run_job
+
+    found = project_of(project, file)
+    plan = found.checked_plan(found.load_chain(file))
+    bound = found.bindings(plan, bind or ())
+    accepted = plan.accept_input(read_input(input, input_json, plan.input_schema))
+    job = Job(
+        plan,
+        accepted,
+        bound.slots,
+        new_run_id() if id is None else id,
+        progress_mode(watch, json),
+        json,
+        options_for(found, project, state),
+    )
+    return run_job(found.engine(durability, state, extra=bound.extra), job)

@@ -1,0 +1,86 @@
+"""Show how a run ended: its steps, its result, and the commands that look further."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from drawloom.cli.terminal import (
+    console,
+    duration,
+    json_text,
+    print_lines,
+    print_table,
+    shown,
+    status_text,
+)
+
+if TYPE_CHECKING:
+    from drawloom.drivers.embedded import StepResult
+    from drawloom.errors import Failure
+
+_LINES = 40  # of a result; more is left to `runs show --json`
+
+
+def print_head(chain: str, status: str, run: str, seconds: float | None) -> None:
+    """One line that says it all."""
+    from rich.text import Text
+
+    line = Text(shown(chain) + " ")
+    line.append_text(status_text(status))
+    took = "" if seconds is None else f" in {duration(seconds)}"
+    line.append(f"{took}   run {shown(run)}")
+    console().print(line, soft_wrap=True)
+
+
+def print_steps(steps: Mapping[str, StepResult]) -> None:
+    """The table of steps."""
+    rows = [
+        (
+            name,
+            status_text(step.status),
+            step.attempts or "",
+            items(step),
+            duration(step.seconds) if step.attempts else "",
+            "" if step.failure is None else str(step.failure),
+        )
+        for name, step in steps.items()
+    ]
+    headings = ["STEP", "STATUS", "ATTEMPTS", "ITEMS", "TIME", "WHY"]
+    kept = [i for i in range(6) if i < 3 or i == 4 or any(row[i] for row in rows)]
+    print_table([headings[i] for i in kept], [[row[i] for i in kept] for row in rows])
+
+
+def items(step: StepResult) -> str:
+    """`7 of 10`, for a step with items."""
+    return "" if step.items_total is None else f"{step.items_done} of {step.items_total}"
+
+
+def print_outcome(output: Any, failure: Failure | None, run: str, options: str) -> None:
+    """The result, or why there is none."""
+    if failure is not None:
+        print_lines(f"\nfailed: {failure}")
+    elif output is not None:
+        print_value("result", output, f"drawloom runs show {run} --json{options}")
+
+
+def print_value(title: str, value: Any, elsewhere: str) -> None:
+    """A value as JSON; what does not fit a screen is said to be left out, and where it is."""
+    lines = json_text(value).split("\n")
+    print_lines(f"\n{title}:\n" + "\n".join(lines[:_LINES]))
+    if len(lines) > _LINES:
+        print_lines(f"… and {len(lines) - _LINES} more lines; all of it: {elsewhere}")
+
+
+def print_unknown(run: str, calls: Iterable[str], options: str) -> None:
+    """What a person has to decide, and how to say it."""
+    from shlex import quote
+
+    for call in calls:
+        command = f"drawloom runs resolve {run} {quote(call)}{options}"
+        print_lines(
+            f"\nNobody can know whether {call} had its effect. Look at the service, then say:\n"
+            f"  {command} --succeeded --output JSON\n"
+            f"  {command} --failed --message TEXT\n"
+            f"  {command} --again"
+        )

@@ -1,0 +1,20 @@
+"""The SDK's contract, kept by the core tools."""
+
+from __future__ import annotations
+
+from drawloom.connectors.core import connector as core
+from drawloom.sdk.contract import ConnectorContract
+
+
+class TestContract(ConnectorContract):
+    connector = core
+
+
+def test_nothing_here_touches_the_outside() -> None:
+    """So that any of them may be asked again after a crash."""
+    assert {tool.effect.looks_only for tool in core.tools.values()} == {True}
+
+
+def test_what_may_take_long_does_not_run_on_the_event_loop() -> None:
+    inline = {tool.name for tool in core.tools.values() if tool.inline}
+    assert inline == {"core.transform", "core.route", "core.fail", "core.log"}
