@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from difflib import get_close_matches
-from typing import Any, Literal
+from typing import Any, Literal, NotRequired
 
 import pytest
-from typing_extensions import NotRequired, TypedDict
+from typing_extensions import TypedDict
 
 from drawloom.sdk import Connection, Connector, Json, Row, Tool
 
@@ -56,7 +56,9 @@ async def query(client: Any, sql: str, args: list[Json] | None = None) -> Rows:
 
 
 @mail.tool(effect="once")
-async def send(client: Any, to: str, subject: str, copies: int = 1, cc: list[str] | None = None) -> str:
+async def send(
+    client: Any, to: str, subject: str, copies: int = 1, cc: list[str] | None = None
+) -> str:
     """Send a message; gives its id."""
     raise NotImplementedError
 

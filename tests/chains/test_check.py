@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from drawloom.chains import chain_of, check, check_text, load
+from drawloom.chains import chain_of, load
+from drawloom.chains.check import check, check_text
 from drawloom.chains.findings import Finding
 from drawloom.chains.rules import RULES
 
@@ -170,7 +171,7 @@ def test_the_schemas_of_the_input_are_checked(
 ) -> None:
     text, line, column = mark(
         f"chain: a\ninput:\n  x: {schema}\nsteps:\n"
-        "  s: {use: core.transform, with: {value: \"${input.x}\"}}\noutput: \"${steps.s}\"\n"
+        '  s: {use: core.transform, with: {value: "${input.x}"}}\noutput: "${steps.s}"\n'
     )
     found = only(shelf, text, code)
     assert (found.line, found.column) == (line, column)
@@ -191,7 +192,12 @@ def test_what_nobody_uses_is_a_warning(
     shelf: Any, text: str, code: str, line: int, column: int
 ) -> None:
     [found] = check_text(text, shelf)
-    assert (found.code, found.severity, found.line, found.column) == (code, "warning", line, column)
+    assert (found.code, found.severity, found.line, found.column) == (
+        code,
+        "warning",
+        line,
+        column,
+    )
 
 
 def test_a_good_chain_has_no_findings(shelf: Any) -> None:
@@ -272,7 +278,11 @@ def test_a_text_that_cannot_be_read_gives_findings_too(shelf: Any) -> None:
 def test_a_chain_without_a_text_is_checked_by_pointer(shelf: Any) -> None:
     document = {"chain": "a", "steps": {"s": {"use": "core.add", "with": {"numbers": ["x"]}}}}
     found = check(chain_of(document), shelf)[0]
-    assert (found.code, found.pointer, found.line) == ("wrong-literal", "/steps/s/with/numbers/0", None)
+    assert (found.code, found.pointer, found.line) == (
+        "wrong-literal",
+        "/steps/s/with/numbers/0",
+        None,
+    )
     assert found.place == "/steps/s/with/numbers/0"
 
 
@@ -302,7 +312,9 @@ def test_a_witness_is_really_given_and_really_refused(shelf: Any) -> None:
     assert not jsonschema_rs.is_valid(to, witness)
 
 
-@pytest.mark.parametrize("tool", ["core.chain", "core.wait", "core.approve", "core.python", "core.enrich"])
+@pytest.mark.parametrize(
+    "tool", ["core.chain", "core.wait", "core.approve", "core.python", "core.enrich"]
+)
 def test_tools_of_later_releases_are_named_as_such(shelf: Any, tool: str) -> None:
     codes = [f.code for f in findings(shelf, text_of(f"  x: {{use: {tool}}}"))]
     assert codes == ["not-supported-yet"]

@@ -187,7 +187,10 @@ def test_the_published_schema_is_one_and_describes_every_field() -> None:
         ("chain: a\nsteps: {a-b: {use: x.y}}", "use letters, digits and _, such as 'a_b'"),
         ("chain: a\nversion: 1.2\nsteps: {}", 'write it in quotes, as MAJOR.MINOR.PATCH: "1.2.0"'),
         ("chain: a\nsteps: {a: {use: x.y, retry: {on: [tiemout]}}}", "did you mean 'timeout'?"),
-        ("chain: a\nsteps: {a: {use: x.y, timeout: 5 min}}", "write it like 30s, 5m, 1h30m or 250ms"),
+        (
+            "chain: a\nsteps: {a: {use: x.y, timeout: 5 min}}",
+            "write it like 30s, 5m, 1h30m or 250ms",
+        ),
         ("chain: a\nsteps: {a: {uses: x.y}}", "is 'uses' meant for it?"),
         ("chain: a\nsteps: {a: {use: x.y, note: }}", "give it a value, or remove the field"),
     ],
@@ -204,7 +207,8 @@ def test_a_chain_of_40_kb_is_read_without_a_quadratic_step() -> None:
 
     def work(steps: int) -> int:
         text = "chain: a\nsteps:\n" + "".join(
-            f"  s{n}:\n    use: core.add\n    with: {{label: x, numbers: [1]}}\n" for n in range(steps)
+            f"  s{n}:\n    use: core.add\n    with: {{label: x, numbers: [1]}}\n"
+            for n in range(steps)
         )
         calls = 0
 

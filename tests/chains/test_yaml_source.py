@@ -124,7 +124,7 @@ def test_scalars_are_those_of_the_core_schema_of_yaml_1_2() -> None:
 
 
 def test_a_surrogate_pair_is_one_character_and_a_byte_order_mark_is_nothing() -> None:
-    assert read_yaml("\ufeffa: \"\\ud83d\\ude00\"".encode())[0] == {"a": "😀"}
+    assert read_yaml('\ufeffa: "\\ud83d\\ude00"'.encode())[0] == {"a": "😀"}
 
 
 def test_places_are_lines_and_columns_of_values_and_keys() -> None:

@@ -84,12 +84,13 @@ class Oracle:
         was_stopped, before = self.stopped, dict(self.status)
         if isinstance(event, CancelRequested):
             self.cancelled = self.stopped = True
-        for command in commands:
-            self._judge(command)
+        rests = {command.call for command in commands if isinstance(command, SetTimer)}
         for place in self.places():
-            if place.expect == "rest or fail":  # its budget may or may not reach
+            if place.expect == "rest or fail" and place.call not in rests:  # its budget is spent
                 place.expect = ""
                 self.fail(place)
+        for command in commands:
+            self._judge(command)
         self._stop(event, run, before)
         for life in sorted(run.lives, key=lambda life: life.step.name):
             self._walk(life.step.name, life.status, was_stopped)
@@ -113,7 +114,7 @@ class Oracle:
             case Resolved(call=call, outcome=outcome):
                 place = self._at(call, "unknown")
                 if outcome == "again":
-                    return self._called_again(place)
+                    return self._asked_again(place)
                 if outcome == "succeeded":
                     return self._succeeded(place, event.output)
                 return place is not None and self.fail(place)
@@ -133,6 +134,16 @@ class Oracle:
         if place is not None:
             place.expect, place.state = "call", "idle"
         return place is not None
+
+    def _asked_again(self, place: Place | None) -> bool:
+        """A person has a call made again: at once, or when the window has room."""
+        items = None if place is None else self.fans.get(place.step)
+        if place is None or items is None:
+            return self._called_again(place)
+        if items.count(BUSY) < self.drafts[place.step].concurrency:
+            return self._called_again(place)
+        place.state = "queued"
+        return True
 
     def _evaluated(self, event: Evaluated) -> bool:
         name, _, kind = event.place.partition("?")
@@ -194,7 +205,8 @@ class Oracle:
             self._starts.append((place, command.args))
             place.began = self.at
         else:
-            require(place.expect == "call", f"{command.call} is made unasked")
+            asked = place.expect == "call" or place.state == "queued"
+            require(asked, f"{command.call} is made unasked")
         place.state, place.expect, place.call, place.calls = "open", "", command.call, number
         self._in_window(place)
 
@@ -237,13 +249,16 @@ class Oracle:
             name = life.step.name
             if life.status == "failed" and not self.blueprint.tolerated(name):
                 self.stopped = self.failed_run = True
+        life_status = {life.step.name: life.status for life in run.lives}
         asked = isinstance(event, CancelRequested)
         for name, place in self.steps.items():
             under_way = before[name] in ("running", "resting", "unknown")
             halted = self.stopped and (not self.cleanup[name] or (asked and under_way))
             items = self.fans.get(name)
             places = [place] if items is None else [*items.places.values()]
-            if items is not None and halted and self.status[name] not in FINAL:
+            # What succeeded in this very turn did so before the run stopped.
+            over = self.status[name] in FINAL or life_status[name] == "succeeded"
+            if items is not None and halted and not over:
                 items.halted = True
             if halted or (items is not None and items.failing):
                 for part in places:
@@ -259,7 +274,7 @@ class Oracle:
     def _halt(self, place: Place, *, everything: bool) -> None:
         if place.state in ("resting", "evaluating"):
             place.state = "cut"
-        elif place.state == "unknown" and everything:
+        elif place.state in ("unknown", "queued") and everything:
             place.state = "lost"
         elif place.state == "open":
             once = self.drafts[place.step].effect == "once"
@@ -276,7 +291,7 @@ class Oracle:
         self._starts = [start for start in self._starts if start[0].step != name]
         if mine:
             self._may_start(name, was_stopped)
-        if self.drafts[name].items is not None and self._goes(name):
+        if self.drafts[name].items is not None and self._goes(name, status):
             allowed = self._walk_items(name)
         else:
             allowed = self._allowed(name)
@@ -314,14 +329,14 @@ class Oracle:
         require(not self._dead(name), f"{name} started, though its needs were not met")
         require(not was_stopped or self.cleanup[name], f"{name} started after the run stopped")
 
-    def _goes(self, name: str) -> bool:
+    def _goes(self, name: str, status: str) -> bool:
         """Whether the list of a `for_each` has been reached."""
         place, draft = self.steps[name], self.drafts[name]
         if place.state != "idle" or not self._due(name) or self._dead(name):
             return False
         if name in self.fans:
             return True
-        if self.status[name] == "cancelled" or (self.stopped and not self.cleanup[name]):
+        if status == "cancelled" and self.stopped and not self.cleanup[name]:
             return False
         if draft.large_when and "when" not in place.asked:
             return False
@@ -371,6 +386,8 @@ class Oracle:
         if not items.values:
             items.values = draft.items(self.outputs)
         self._pass_over(name, items)
+        free = items.count(BUSY) < draft.concurrency
+        require(not (free and items.count({"queued"})), f"{name}: an item should go again")
         live, total = items.count(LIVE), len(items.values)
         if items.failing and not live and not items.count({"lost"}):
             return {"failed"}

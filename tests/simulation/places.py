@@ -9,10 +9,20 @@ from typing import Any, Literal, TypeAlias
 from tests.simulation.blueprints import Draft
 
 State: TypeAlias = Literal[
-    "idle", "open", "resting", "evaluating", "unknown", "ok", "failed", "skipped", "cut", "lost"
-]  # lost: unknown, and nobody will be asked any more
+    "idle",
+    "open",
+    "resting",
+    "evaluating",
+    "unknown",
+    "queued",  # unknown, to be called again when the window has room
+    "ok",
+    "failed",
+    "skipped",
+    "cut",
+    "lost",  # unknown, and nobody will be asked any more
+]
 BUSY = frozenset({"open", "resting", "evaluating"})
-LIVE = BUSY | {"unknown"}
+LIVE = BUSY | {"unknown", "queued"}
 
 _CALL = re.compile(r"(\w+)(?:\[(\d+)\])?#(\d+)")
 

@@ -87,7 +87,7 @@ class World:
             self._crash()
         elif chance < 0.08:
             self._noise()
-        elif chance < 0.10 and self.cancels:
+        elif chance < 0.13 and self.cancels:
             self.feed(CancelRequested("asked", self.at))
         else:
             self._go_on()

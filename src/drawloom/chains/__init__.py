@@ -2,16 +2,17 @@
 
 Pure apart from what is handed in: no files, no network, no clock. This room
 imports `dataflow`, `policies` and `errors`, never the engine or a connector.
+
+What a run does not need is imported from its own module, so that a start stays
+quick: `chains.check` (the static check), `chains.yaml_edit`, `chains.builder`.
 """
 
 from __future__ import annotations
 
-from drawloom.chains.check import check, check_text
 from drawloom.chains.document import Chain, Step
 from drawloom.chains.findings import Finding
 from drawloom.chains.loading import chain_of, load
 from drawloom.chains.plan import Connection, Plan, PlanStep, compile_chain
-from drawloom.chains.yaml_edit import YamlDocument
 
 __all__ = [
     "Chain",
@@ -20,10 +21,7 @@ __all__ = [
     "Plan",
     "PlanStep",
     "Step",
-    "YamlDocument",
     "chain_of",
-    "check",
-    "check_text",
     "compile_chain",
     "load",
 ]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
 
 from drawloom.chains.document import Chain
 from drawloom.chains.findings import Finding, Severity, pointer_of
+from drawloom.chains.loading import NO_TOOL
 from drawloom.chains.rules import RULES
 from drawloom.chains.schema import LATER_TOOLS
 from drawloom.dataflow.compatibility import SchemaCompat
@@ -35,6 +37,16 @@ class ToolFinder(Protocol):
     def find(self, name: str) -> CheckedTool: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Something that an expression reads: `names` from the scope's root; "" is the chain itself."""
+
+    reader: str
+    names: tuple[str, ...]
+    path: tuple[str | int, ...]
+    offset: int
+
+
 class Desk:
     """One check. *path* is always the way into the document, as keys and indices."""
 
@@ -42,8 +54,7 @@ class Desk:
         self.chain = chain
         self.compat = SchemaCompat()
         self.findings: list[Finding] = []
-        # What is read, as paths of names from the scope's root, by whom (a step, or "" the chain).
-        self.reads: list[tuple[str, tuple[str, ...], tuple[str | int, ...]]] = []
+        self.reads: list[Read] = []
         self._finder = tools
         self._reported: set[tuple[Any, ...]] = set()
 
@@ -55,8 +66,8 @@ class Desk:
             try:
                 found[name] = self._finder.find(step.use)
             except KeyError as exc:
-                if step.use in LATER_TOOLS:
-                    continue  # which says more than that it is unknown
+                if step.use in (*LATER_TOOLS, NO_TOOL):
+                    continue  # another finding says more
                 near = tuple(getattr(exc, "suggestions", ()))
                 more = f"did you mean {' or '.join(map(repr, near))}?" if near else ""
                 self.report(

@@ -11,6 +11,8 @@ from drawloom.errors import ValueInvalid
 from drawloom.policies import Effect
 
 Way = tuple[str | int, ...]
+# Which steps each step waits for, and where that is written: path, and offset in the text.
+Needs = Mapping[str, Mapping[str, tuple[Way, int | None]]]
 
 # These are used for what they do to the run, not for what they give.
 _NOT_FOR_OUTPUT = frozenset({"core.fail", "core.validate", "core.log", "core.sleep"})
@@ -40,19 +42,19 @@ def check_inputs(desk: Desk) -> None:
                 desk.report("bad-default", said, (*path, "default", *inner))
 
 
-def _needs(desk: Desk) -> Mapping[str, Mapping[str, Way]]:
-    """Which steps each step waits for, and where that is written."""
-    needs: dict[str, dict[str, Way]] = {name: {} for name in desk.chain.steps}
-    for reader, read, path in desk.reads:
-        if reader and len(read) > 1 and read[0] in ("steps", "failures") and read[1] in needs:
-            needs[reader].setdefault(read[1], path)
+def _needs(desk: Desk) -> Needs:
+    needs: dict[str, dict[str, tuple[Way, int | None]]] = {name: {} for name in desk.chain.steps}
+    for read in desk.reads:
+        root, name = (*read.names, "", "")[:2]
+        if read.reader and root in ("steps", "failures") and name in needs:
+            needs[read.reader].setdefault(name, (read.path, read.offset))
     written = desk.chain.document.get("steps", {})
     for name, step in desk.chain.steps.items():
         listed = isinstance(written.get(name, {}).get("after"), list)
         for index, other in enumerate(step.after):
             path = ("steps", name, "after", index if listed else other)
             if other in needs:
-                needs[name].setdefault(other, path)
+                needs[name].setdefault(other, (path, None))
             else:
                 more = did_you_mean(other, needs)
                 message = f"there is no step {other!r}"
@@ -60,14 +62,14 @@ def _needs(desk: Desk) -> Mapping[str, Mapping[str, Way]]:
     return needs
 
 
-def _check_cycles(desk: Desk, needs: Mapping[str, Mapping[str, Way]]) -> None:
+def _check_cycles(desk: Desk, needs: Needs) -> None:
     done: set[str] = set()
     for start in needs:
         if start not in done:
             _walk(desk, needs, start, done)
 
 
-def _walk(desk: Desk, needs: Mapping[str, Mapping[str, Way]], start: str, done: set[str]) -> None:
+def _walk(desk: Desk, needs: Needs, start: str, done: set[str]) -> None:
     """Depth first, without recursion: a chain may have thousands of steps in a row."""
     way, places = [start], {start: 0}
     left = [iter(needs[start])]
@@ -85,25 +87,26 @@ def _walk(desk: Desk, needs: Mapping[str, Mapping[str, Way]], start: str, done: 
             left.append(iter(needs[other]))
 
 
-def _report_cycle(desk: Desk, needs: Mapping[str, Mapping[str, Way]], around: list[str]) -> None:
+def _report_cycle(desk: Desk, needs: Needs, around: list[str]) -> None:
     shown = " -> ".join([*around, around[0]])
     if len(around) == 1:
         message = f"the step {around[0]!r} waits for itself: {shown}"
     else:
         message = f"these steps wait for each other: {shown}"
-    path = needs[around[-1]][around[0]]
-    desk.report("cycle", message, path, suggestion="remove one of these references")
+    path, offset = needs[around[-1]][around[0]]
+    more = "remove one of these references"
+    desk.report("cycle", message, path, offset=offset, suggestion=more)
 
 
-def _check_unused(desk: Desk, needs: Mapping[str, Mapping[str, Way]]) -> None:
+def _check_unused(desk: Desk, needs: Needs) -> None:
     wanted = {other for others in needs.values() for other in others}
-    wanted |= {read[1] for reader, read, _ in desk.reads if len(read) > 1 and not reader}
+    wanted |= {read.names[1] for read in desk.reads if len(read.names) > 1 and not read.reader}
     for name, tool in desk.tools.items():
         looks_only = Effect(tool.effect).looks_only and tool.name not in _NOT_FOR_OUTPUT
         if name not in wanted and looks_only:
             message = f"nobody reads what the step {name!r} gives, and it does nothing else"
             _unused(desk, "unused-step", message, ("steps", name))
-    reads = [read for _, read, _ in desk.reads]
+    reads = [read.names for read in desk.reads]
     for root, code, word in (
         ("input", "unused-input", "input"),
         ("vars", "unused-variable", "variable"),

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from drawloom.chains.check_desk import Desk
+from drawloom.chains.check_desk import Desk, Read
 from drawloom.chains.check_scope import ITEM_ROOTS, View, names_a_step, place_of
 from drawloom.chains.findings import did_you_mean
 from drawloom.dataflow.compatibility import Fit, Verdict
@@ -101,7 +101,7 @@ def check_reads(desk: Desk, reference: Reference, path: Way, view: View) -> bool
     if reference.expression is not None:
         good = _check_variables(desk, reference, path)
     for read in reference.reads:
-        desk.reads.append((view.step, read, path))
+        desk.reads.append(Read(view.step, read, path, _offset(reference, read, 0)))
         good = _check_read(desk, reference, read, path, view) and good
     return good
 

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from drawloom.chains.document import After, Chain, Compensation, Repeat, Step
 from drawloom.chains.durations import seconds
-from drawloom.chains.findings import Finding
+from drawloom.chains.findings import Finding, escape
 from drawloom.chains.json_source import looks_like_json, read_json_source
 from drawloom.chains.reading import Limits, refused
 from drawloom.chains.source import Source
@@ -16,7 +16,8 @@ from drawloom.chains.yaml_source import read_yaml
 from drawloom.errors import FailureKind
 from drawloom.policies import Retry
 
-_STEP_DURATIONS = ("timeout", "cache")
+#: The tool of a step that was salvaged without one.
+NO_TOOL = "?"
 _RETRY_DURATIONS = ("delay", "max_delay", "budget")
 
 
@@ -66,14 +67,25 @@ def salvage(document: Any, source: Source | None) -> tuple[Chain | None, tuple[F
         bad = structural_findings(kept, None, keep_unknown=True)
         if not bad:
             return _chain(kept, source, document), findings
-        kept = _without(kept, {finding.pointer for finding in bad})
+        kept = _mended(_without(kept, {f.pointer for f in bad if not _may_be_mended(f)}))
     return None, findings
+
+
+def _may_be_mended(finding: Finding) -> bool:
+    """Whether it says that a chain has no name, or a step no tool."""
+    return finding.code == "missing-field" and finding.pointer.count("/") in (0, 2)
+
+
+def _mended(document: Any) -> Any:
+    """With a name for a chain that has none, and `NO_TOOL` for a step without a tool."""
+    if not isinstance(document, Mapping) or not isinstance(document.get("steps"), Mapping):
+        return document
+    steps = {name: {"use": NO_TOOL, **step} for name, step in document["steps"].items()}
+    return {"chain": "unnamed", **document, "steps": steps}
 
 
 def _without(node: Any, pointers: set[str], at: str = "") -> Any:
     """A copy of *node* without what the pointers name. The depth is bounded by the reader."""
-    from drawloom.chains.findings import escape
-
     if isinstance(node, Mapping):
         named = {name: f"{at}/{escape(name)}" for name in node}
         return {n: _without(node[n], pointers, p) for n, p in named.items() if p not in pointers}

@@ -11,6 +11,11 @@ __all__ = ["main"]
 
 def main() -> None:
     """Carry out the command line of this process, and end it with its exit code."""
+    import sys
+    import warnings
+
     from drawloom.cli.ending import end, execute
 
+    if not sys.warnoptions:  # warnings are for developers; whoever asks gets them
+        warnings.simplefilter("ignore")
     end(execute())

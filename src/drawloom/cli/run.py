@@ -29,7 +29,8 @@ def run(
     watch: Annotated[
         bool | None,
         Parameter(
-            name="--watch", negative="--quiet",
+            name="--watch",
+            negative="--quiet",
             help="Show how it goes, or do not; on a terminal it is shown.",
         ),
     ] = None,

@@ -14,12 +14,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from drawloom.dataflow.expressions import INLINE, Budget, Expression
-from drawloom.dataflow.jsonpath import JsonPath
 from drawloom.dataflow.values import UNDEFINED, write_json
 from drawloom.errors import ExpressionInvalid, ValueInvalid
+
+if TYPE_CHECKING:
+    from drawloom.dataflow.jsonpath import JsonPath
 
 Scope: TypeAlias = Mapping[str, Any]
 Path: TypeAlias = tuple[str | int, ...]
@@ -195,6 +197,8 @@ def _compile_jsonpath(
 ) -> Filler:
     if not isinstance(source, str):
         raise ExpressionInvalid("$jsonpath wants a query as text", source=str(source), position=0)
+    from drawloom.dataflow.jsonpath import JsonPath  # few chains need it, and it loads slowly
+
     query = JsonPath(source)
     found.append(Reference((*pointer, "$jsonpath"), source, 0, True, jsonpath=query))
     return lambda scope, ev: query.select(scope)

@@ -130,7 +130,7 @@ class _Response(aiohttp.ClientResponse):
 
 
 class Judging(AbstractResolver):
-    """The resolver of a session, and the last lock in front of every socket."""
+    """The resolver of a client, and the last lock in front of every socket."""
 
     def __init__(self, resolve: Resolve, reach: Reach) -> None:
         self._resolve = resolve

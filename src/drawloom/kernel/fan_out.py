@@ -35,6 +35,10 @@ def go_on(run: Run, life: Life) -> None:
     if life.status != RUNNING:
         return
     step, total = life.step, len(fan.items)
+    while fan.again and fan.busy < step.concurrency and not fan.halted:
+        fan.unknown -= 1
+        item = fan.again.popleft()
+        run._call(item, item.args)
     while fan.next < total and fan.busy < step.concurrency and fan.failing is None:
         if fan.halted:
             break
@@ -86,10 +90,11 @@ def item_failed(run: Run, item: Life, failure: Failure) -> None:
         fan.failures.append(
             {"index": item.item, "kind": str(failure.kind), "message": failure.message}
         )
-    elif fan.failing is None and not fan.halted:
+    elif fan.failing is None:
         details = {**(failure.details or {}), "item": item.item}
         fan.failing = Failure(failure.kind, f"item {item.item}: {failure.message}", None, details)
-        _halt_items(run, fan)
+        if not fan.halted:
+            _halt_items(run, fan, drain=True)
     _item_ended(run, item)
 
 
@@ -100,21 +105,28 @@ def item_lost(run: Run, item: Life) -> None:
     _queue(run, item.owner)
 
 
+def item_again(run: Run, item: Life) -> None:
+    """A person has an item called again: as soon as the window has room."""
+    assert item.owner is not None and item.owner.fan is not None
+    item.owner.fan.again.append(item)
+    _queue(run, item.owner)
+
+
 def halt(run: Run, life: Life) -> None:
     """The run stops: so do the items, those that may be stopped."""
     fan = life.fan
     assert fan is not None
     fan.halted = True
-    _halt_items(run, fan)
+    _halt_items(run, fan, drain=run.cancelled is None)
     for item in fan.lives.values():
         run._unknown.pop(item.call, None)
     _queue(run, life)
 
 
-def _halt_items(run: Run, fan: Fan) -> None:
+def _halt_items(run: Run, fan: Fan, *, drain: bool) -> None:
     for index, item in list(fan.lives.items()):
         if item.status == RUNNING:
-            if run.halt_call(item):
+            if run.halt_call(item, drain=drain):
                 if item.status == "cancelled":
                     fan.cut = True
                     del fan.lives[index]

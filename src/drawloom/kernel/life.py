@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any
 
 from drawloom.chains.plan import PlanStep
@@ -74,6 +75,7 @@ class Fan:
     """The items of one `for_each`: only those under way have a life of their own."""
 
     __slots__ = (
+        "again",
         "cut",
         "failing",
         "failures",
@@ -92,6 +94,7 @@ class Fan:
         self.next = 0
         self.lives: dict[int, Life] = {}
         self.unknown = 0
+        self.again: deque[Life] = deque()  # of those: a person has them called again
         self.failures: list[dict[str, Any]] = []
         self.failing: Failure | None = None
         self.halted = False  # the run stops

@@ -248,6 +248,9 @@ class Run:
         if life is None:
             return
         self._awaiting = ()
+        if event.outcome == "again" and life.owner is not None:
+            fan_out.item_again(self, life)
+            return
         if life.owner is not None and life.owner.fan is not None:
             life.owner.fan.unknown -= 1
         if event.outcome == "succeeded":
@@ -426,7 +429,7 @@ class Run:
             self._unknown.pop(life.call, None)
             self._settle(life)
         elif life.status == RUNNING:
-            if self.halt_call(life):
+            if self.halt_call(life, drain=self.cancelled is None):
                 self._settle(life)
         elif life.status not in FINAL:
             self.calls.pop(life.call, None)
@@ -435,10 +438,10 @@ class Run:
             self._move(life, "cancel")
             self._settle(life)
 
-    def halt_call(self, life: Life) -> bool:
-        """Stop a call under way; False where its answer is waited for (a `once` tool)."""
+    def halt_call(self, life: Life, *, drain: bool) -> bool:
+        """Stop a call under way; False where its answer is waited for (*drain*, a `once` tool)."""
         once = not life.step.effect.repeatable
-        if once and self.cancelled is None:
+        if once and drain:
             return False
         del self.calls[life.call]
         self._commands.append(CancelCall(life.call))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 
@@ -72,6 +72,15 @@ class Project:
 
         return tuple(check(chain, self.catalogue))
 
+    def findings_in(self, path: Path) -> tuple[Finding, ...]:
+        """`findings` of the file *path*, what is wrong with its text included.
+
+        Raises `ValueInvalid` where the file cannot be read.
+        """
+        from drawloom.chains.check import check_text
+
+        return check_text(read_bytes(path), self.catalogue, file=str(path))
+
     def checked_plan(self, chain: Chain) -> Plan:
         """The plan of a chain without errors; else `ChainInvalid` with the findings."""
         findings = self.findings(chain)
@@ -90,7 +99,7 @@ class Project:
         durability: Durability | None = None,
         state: Path | None = None,
         *,
-        recover: bool = True,
+        recover: bool | Collection[str] = True,
         extra: Mapping[str, StoredConnection] | None = None,
     ) -> Engine:
         """An engine on this project's state, tools and connections: an async context manager.

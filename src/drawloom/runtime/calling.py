@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 from drawloom.dataflow.validation import validator_for
-from drawloom.dataflow.values import encode_value
+from drawloom.dataflow.values import encode_output
 from drawloom.doors.meter import METER, Meter
 from drawloom.errors import ConnectionUnusable, Failure, FailureKind, ToolError, ValueInvalid
 from drawloom.runtime.clients import Clients
@@ -35,10 +35,11 @@ class Measured:
 
 
 class Waiting(NamedTuple):
-    """A coroutine that has made its first step, and what it waits for."""
+    """A coroutine that has made its first step, what it waits for, and its arguments."""
 
     coroutine: Any
     waits_for: Any
+    args: dict[str, Any]
 
 
 class Prepared:
@@ -75,14 +76,14 @@ class Prepared:
             args = self.takes(args, context)
         called = self.function(**args) if client is None else self.function(client, **args)
         if not self.is_async:
-            return self.check(called)
+            return self.check(called, args)
         try:
             waits_for = called.send(None)
         except StopIteration as stop:
             output = stop.value
         else:
-            return Waiting(called, waits_for)
-        return self.check(output)
+            return Waiting(called, waits_for, args)
+        return self.check(output, args)
 
 
 def _taker(tool: Tool) -> Callable[[dict[str, Any], Context], dict[str, Any]] | None:
@@ -105,29 +106,25 @@ def _taker(tool: Tool) -> Callable[[dict[str, Any], Context], dict[str, Any]] | 
     return take
 
 
-def _checker(tool: Tool) -> Callable[[Any], Any]:
+def _checker(tool: Tool) -> Callable[[Any, dict[str, Any]], Any]:
     """Turns what the function returned into I-JSON that fits the tool's output schema."""
     validator = validator_for(tool.output_schema)
     is_valid, name = validator.is_valid, tool.name
     dump = None if tool.plain_output else tool.adapter.dump_python
 
-    def check(output: Any) -> Any:
+    def check(output: Any, args: dict[str, Any]) -> Any:
         try:
             if dump is not None:
-                output = dump(output, mode="python" if not _is_model(output) else "json")
+                output = dump(output, mode="json", warnings=False)
             if not is_valid(output):
                 validator.check(output, where=f"the output of {name}")
-            return encode_value(output)
+            return encode_output(output, args)
         except ValueInvalid as exc:
             details = {"pointer": exc.path}
             message = f"{name} gave what its output schema does not allow: {exc}"
             raise ToolError(Failure(FailureKind.DEFECT, message, None, details)) from None
 
     return check
-
-
-def _is_model(output: Any) -> bool:
-    return hasattr(output, "model_dump") or hasattr(output, "__dataclass_fields__")
 
 
 class Hands:
@@ -168,13 +165,12 @@ class Hands:
         if prepared.is_async or prepared.tool.inline:
             output = prepared.begin(client, args, context)
             if type(output) is Waiting:
-                output = prepared.check(await _metered(output, measured))
+                output = await finish(prepared, output, measured)
             return output
         taken = args if prepared.takes is None else prepared.takes(args, context)
         positional = () if client is None else (client,)
-        return prepared.check(
-            await self._in_thread(prepared.function, positional, taken, measured)
-        )
+        output = await self._in_thread(prepared.function, positional, taken, measured)
+        return prepared.check(output, taken)
 
     async def _in_thread(
         self, function: Callable[..., Any], args: Any, named: Any, measured: Measured
@@ -203,13 +199,13 @@ def failure_of(tool: Tool, exc: BaseException) -> Failure:
 
 async def finish(prepared: Prepared, waiting: Waiting, measured: Measured) -> Any:
     """Drive a tool that waits to its end; its checked output."""
-    return prepared.check(await _metered(waiting, measured))
+    return prepared.check(await _metered(waiting, measured), waiting.args)
 
 
 @types.coroutine
 def _metered(waiting: Waiting, measured: Measured) -> Generator[Any, Any, Any]:
     """Drive a coroutine as `await` does, and add up the CPU time of its own steps."""
-    coroutine, waits_for = waiting
+    coroutine, waits_for, _ = waiting
     clock = time.thread_time_ns
     resume: Callable[[Any], Any]
     while True:

@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from drawloom import connectors
 from drawloom.sdk import Connector, Tool
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 GROUP = "drawloom.connectors"
 
@@ -59,8 +61,14 @@ class Catalogue:
         self._loaded = {connector.name: connector for connector in extra}
 
     @cached_property
+    def _packaged(self) -> Mapping[str, _Found]:
+        return {item.name: item for item in _packaged()}
+
+    @cached_property
     def _found(self) -> Mapping[str, _Found]:
-        found = {item.name: item for item in _packaged()}
+        from importlib.metadata import entry_points  # slow to load, and seldom needed
+
+        found = dict(self._packaged)
         for entry in entry_points(group=GROUP):
             found.setdefault(entry.name, _Found(entry.name, entry=entry))
         return found
@@ -72,9 +80,10 @@ class Catalogue:
     def connector(self, name: str) -> Connector:
         """The connector of a name; `UnknownTool` where there is none."""
         if name not in self._loaded:
-            if name not in self._found:
+            found = self._packaged.get(name) or self._found.get(name)
+            if found is None:
                 raise UnknownTool(name, _near(name, self.connectors()))
-            self._loaded[name] = self._found[name].load()
+            self._loaded[name] = found.load()
         return self._loaded[name]
 
     def about(self, name: str) -> Mapping[str, Any]:
@@ -89,7 +98,7 @@ class Catalogue:
         if name in self._own:
             return self._own[name]
         owner = name.partition(".")[0]
-        if owner in self._loaded or owner in self._found:
+        if owner in self._loaded or owner in self._packaged or owner in self._found:
             tools = self.connector(owner).tools
             if name in tools:
                 return tools[name]

@@ -6,6 +6,8 @@ connector never sees.
 
 from __future__ import annotations
 
+from typing_extensions import TypedDict  # pydantic wants this one before Python 3.12
+
 from drawloom.errors import Failure, FailureKind, ToolError, invalid
 from drawloom.policies import Effect
 from drawloom.sdk.connection import Connection
@@ -29,6 +31,7 @@ __all__ = [
     "Secret",
     "Tool",
     "ToolError",
+    "TypedDict",
     "invalid",
     "name_fault",
     "tool",

@@ -6,7 +6,6 @@ import inspect
 import types
 import typing
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any
 
 from drawloom.sdk.context import Context
@@ -91,25 +90,23 @@ def _untitled(node: Any) -> Any:
     return node
 
 
-_PLAIN = frozenset({str, int, float, bool, type(None), Any})
+_PLAIN = (str, int, float, bool, type(None), Any)
+# What `Annotated` may add without changing the value: limits and descriptions.
+_ONLY_SAYS = ("annotated_types", "pydantic.fields", "builtins")
 
 
-@lru_cache(maxsize=1024)
 def is_plain(annotation: Any) -> bool:
     """Whether a JSON value of this type already is the Python value (no conversion needed)."""
-    if annotation in _PLAIN:
+    if any(annotation is plain for plain in _PLAIN):
         return True
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is typing.Annotated:
-        return is_plain(arguments[0])
+        added = annotation.__metadata__
+        return is_plain(arguments[0]) and all(type(a).__module__ in _ONLY_SAYS for a in added)
     if origin is typing.Literal:
         return True
     if origin in (list, dict, typing.Union, types.UnionType):
         return all(is_plain(a) for a in arguments)
-    return _is_json_value(annotation)
-
-
-def _is_json_value(annotation: Any) -> bool:
-    from drawloom.sdk.values import Json
-
-    return annotation is Json
+    if isinstance(annotation, type) and hasattr(annotation, "__required_keys__"):  # a TypedDict
+        return all(is_plain(hint) for hint in typing.get_type_hints(annotation).values())
+    return annotation in (list, dict)

@@ -14,7 +14,7 @@ import asyncio
 import json
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, TypeAlias
@@ -57,6 +57,7 @@ class Engine:
 
     *state* is the state directory, which this process then owns; it is not
     touched with durability `memory`. *keep_days* is how long runs that ended are kept.
+    *recover* may name the unfinished runs to take up; the others then stay as they are.
     """
 
     def __init__(
@@ -68,7 +69,7 @@ class Engine:
         durability: Durability = "full",
         doors: Doors | None = None,
         keep_days: float = 30.0,
-        recover: bool = True,
+        recover: bool | Collection[str] = True,
     ) -> None:
         if durability != "memory" and state is None:
             raise StateUnusable("an engine that keeps its runs needs a state directory")
@@ -298,6 +299,8 @@ class Engine:
         self._numbers = db.execute(_SQL["last_run"]).get
         last = db.execute(_SQL["last_lsn"]).get
         unfinished = db.execute(_SQL["open_runs"]).fetchall() if self._recover else []
+        if not isinstance(self._recover, bool):
+            unfinished = [row for row in unfinished if row[1] in self._recover]
         shelf = PlanShelf(db, self.catalogue.find)
         replayed = [(row, self._replayed(db, shelf, row)) for row in unfinished]
         self._pump.use_journal(Journal(db, last, self._pump.durable, self._pump.broke))

@@ -169,7 +169,8 @@ class Store:
         if not found:
             raise ValueInvalid(f"there is no run {id!r} here; `drawloom runs list` lists them")
         if len(found) > 1:
-            raise ValueInvalid(f"more than one run begins with {id!r}: {', '.join(found)}, …")
+            more = ", …" if len(found) > 2 else ""
+            raise ValueInvalid(f"more than one run begins with {id!r}: {', '.join(found)}{more}")
         return str(found[0])
 
     def run(self, id: str) -> RunRecord:

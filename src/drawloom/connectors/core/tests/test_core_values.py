@@ -9,6 +9,9 @@ from drawloom.errors import Failure, FailureKind
 from drawloom.sdk import name_fault
 from drawloom.sdk.contract import call_checked
 
+# pydantic warns that a parameter is called like an attribute of its models.
+pytestmark = pytest.mark.filterwarnings("ignore:Field name .schema. in:UserWarning")
+
 
 async def call(tool: str, **arguments: Any) -> Any:
     return await call_checked(connector.tools[f"core.{tool}"], **arguments)

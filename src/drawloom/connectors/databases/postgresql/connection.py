@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import ssl
 
     from drawloom.connectors.databases.postgresql.client import Client
-    from drawloom.doors import Doors
+    from drawloom.sdk.doors import Doors
 
 Tls = Literal["off", "require", "verify-ca", "verify-full"]
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})

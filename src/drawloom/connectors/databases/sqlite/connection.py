@@ -16,7 +16,7 @@ from drawloom.sdk import Connection, Connector
 
 if TYPE_CHECKING:
     from drawloom.connectors.databases.sqlite.database import Database
-    from drawloom.doors import Doors
+    from drawloom.sdk.doors import Doors
 
 
 class SqliteConnection(Connection):

@@ -223,6 +223,16 @@ async def test_types_of_the_database_itself(db):
     assert failure.kind is FailureKind.INVALID
 
 
+async def test_types_of_extensions_are_text(db):
+    known = {row["name"] for row in await db.rows("SELECT name FROM pg_available_extensions")}
+    if not {"citext", "hstore"} <= known:
+        pytest.skip("NO CITEXT AND HSTORE: install postgresql-contrib")
+    for name in ("citext", "hstore"):
+        await db("execute", sql=f"CREATE EXTENSION {name}")
+    assert await db.value("SELECT $1::citext", "Ab") == "Ab"
+    assert await db.value("SELECT $1::hstore", '"a"=>"1"') == '"a"=>"1"'
+
+
 async def test_the_letters_of_the_catalogues_are_text(shared):
     assert await shared.value("SELECT relkind FROM pg_class WHERE relname = 'pg_class'") == "r"
     assert await shared.value("SELECT ARRAY['r'::\"char\"]") == ["r"]

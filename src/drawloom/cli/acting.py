@@ -1,0 +1,148 @@
+"""Cancel a run, or resolve a call: through the process that has the run, or with an own engine."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from drawloom.cli import codes, shapes, summary
+from drawloom.cli.ending import end
+from drawloom.cli.terminal import print_json, say
+from drawloom.dataflow.values import read_json
+from drawloom.drivers.embedded import Engine, owner_of
+from drawloom.drivers.embedded.requests import ask
+from drawloom.drivers.embedded.store import RunRecord, Store
+from drawloom.drivers.embedded.store_abandon import abandon
+from drawloom.errors import StateUnusable, ValueInvalid
+
+if TYPE_CHECKING:
+    from drawloom.project import Project
+
+Outcome = Literal["succeeded", "failed", "again"]
+
+_WAIT = 600.0  # seconds that another process is waited for
+_POLL = 0.1
+
+
+class Act:
+    """Something to be done about one stored run."""
+
+    def __init__(
+        self, project: Project, state: Path | None, id: str, wait: bool, as_json: bool
+    ) -> None:
+        self._project = project
+        self._state = state or project.state
+        self._wait = wait
+        self._as_json = as_json
+        with Store(self._state) as store:
+            self._record = store.run(id)
+        self._run = self._record.id
+        if self._record.over:
+            raise ValueInvalid(
+                f"run {self._run} is over: it {_ended(self._record.status)}; that never changes"
+            )
+
+    def cancel(self, reason: str) -> int:
+        """Ask the run to stop; 0 if it is then cancelled."""
+
+        async def apply(engine: Engine) -> None:
+            await engine.cancel(self._run, reason)
+
+        record = self._do({"do": "cancel", "run_id": self._run, "reason": reason}, apply)
+        if not record.over and not self._wait:
+            return codes.OK
+        if record.status == "unknown":
+            return codes.WAITING
+        return codes.OK if record.status == "cancelled" else codes.FAILED
+
+    def resolve(self, call: str, outcome: Outcome, output: str | None, message: str) -> int:
+        """Say how *call* ended; the exit code is that of the run."""
+        value = None if output is None else read_json(output, source="--output")
+        self._refuse_call(call)
+
+        async def apply(engine: Engine) -> None:
+            await engine.resolve(self._run, call, outcome, value, message)
+
+        asked = {"do": "resolve", "run_id": self._run, "call": call, "outcome": outcome,
+                 "output": value, "message": message}  # fmt: skip
+        record = self._do(asked, apply)
+        if not self._wait:
+            return codes.OK
+        ends = {"succeeded": codes.OK, "unknown": codes.WAITING, "running": codes.WAITING}
+        return ends.get(record.status, codes.FAILED)
+
+    def abandon(self, reason: str) -> int:
+        """End the run by a person's word alone."""
+        abandon(self._state, self._run, reason)
+        self._tell(self._now())
+        return codes.OK
+
+    # -- how ---------------------------------------------------------------------
+
+    def _do(self, asked: dict[str, Any], apply: Callable[[Engine], Awaitable[None]]) -> RunRecord:
+        if owner_of(self._state) is not None:
+            ask(self._state, asked)
+            record = self._settled() if self._wait else self._now()
+        else:
+            asyncio.run(self._with_engine(apply))
+            record = self._now()
+        self._tell(record)
+        return record
+
+    async def _with_engine(self, apply: Callable[[Engine], Awaitable[None]]) -> None:
+        """Take up this run alone: the others stay for the next `drawloom run`."""
+        settings = self._project.settings
+        durability = "full" if settings.durability == "memory" else settings.durability
+        engine = self._project.engine(durability, self._state, recover=(self._run,))
+        async with engine:
+            if why := engine.unrecovered.get(self._run):
+                raise StateUnusable(
+                    f"run {self._run} cannot be taken up: {why}. "
+                    f"`drawloom runs cancel {self._run} --abandon` ends it without clean-up"
+                )
+            asyncio.get_running_loop().add_signal_handler(signal.SIGINT, self._leave)
+            await apply(engine)
+            await engine.wait(self._run)
+
+    def _leave(self) -> None:
+        say(f"Left at once. Run {self._run} goes on at the next start of an engine here.")
+        end(codes.INTERRUPTED)
+
+    def _settled(self) -> RunRecord:
+        """Wait for the process that has the run."""
+        until = time.monotonic() + _WAIT
+        record = self._now()
+        while record.status == "running" and time.monotonic() < until:
+            if owner_of(self._state) is None:
+                break  # it is gone; the run goes on at the next start
+            time.sleep(_POLL)
+            record = self._now()
+        return record
+
+    def _now(self) -> RunRecord:
+        with Store(self._state) as store:
+            return store.run(self._run)
+
+    def _refuse_call(self, call: str) -> None:
+        with Store(self._state) as store:
+            waiting = store.history(self._record, self._project.catalogue.find).unknown
+        if call not in waiting:
+            known = ", ".join(waiting) or "no call"
+            raise ValueInvalid(f"run {self._run} does not wait for {call!r}; it waits for {known}")
+
+    def _tell(self, record: RunRecord) -> None:
+        if self._as_json:
+            print_json({**shapes.record(record), "output": record.output})
+            return
+        summary.print_head(record.chain, record.status, record.id, record.seconds)
+        summary.print_outcome(record.output, record.failure, record.id, "")
+        if not record.over:
+            say(f"To look further: drawloom runs show {record.id}")
+
+
+def _ended(status: str) -> str:
+    return "was cancelled" if status == "cancelled" else status

@@ -1,0 +1,113 @@
+"""`drawloom runs`: look at runs; `runs_acting` does something about them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import App, Parameter
+
+from drawloom.cli.options import AsJson, ProjectFolder, RunId, StateFolder, project_of
+
+if TYPE_CHECKING:
+    from drawloom.drivers.embedded.store import Store
+
+runs = App(name="runs", help="Look at runs, and cancel, resolve or replay them.")
+for _name, _text in {
+    "cancel": "Ask a run to stop; its clean-up still runs.",
+    "resolve": "Say how a call ended whose outcome nobody could know.",
+    "replay": "Run a recorded run again, offline, and compare.",
+}.items():
+    runs.command(f"drawloom.cli.runs_acting:{_name}", name=_name, help=_text)
+
+
+def store_of(project: Path | None, state: Path | None) -> Store:
+    """The store to read. Raises `StateUnusable` where there is none."""
+    from drawloom.drivers.embedded.store import Store
+
+    return Store(state or project_of(project).state)
+
+
+@runs.command(name="list")
+def list_(
+    *,
+    status: Annotated[
+        Literal["running", "unknown", "succeeded", "failed", "cancelled"] | None,
+        Parameter(help="Only runs of this status."),
+    ] = None,
+    chain: Annotated[str | None, Parameter(help="Only runs of this chain.")] = None,
+    limit: Annotated[int, Parameter(help="How many at most, the latest first.")] = 20,
+    before: Annotated[
+        int | None, Parameter(help="Only runs before this number: to see more of a long list.")
+    ] = None,
+    json: AsJson = False,
+    state: StateFolder = None,
+    project: ProjectFolder = None,
+) -> int:
+    """List runs, the latest first.
+
+    Examples:
+
+    drawloom runs list --status failed
+    drawloom runs list --chain late-orders --limit 100 --json
+    """
+    from drawloom.cli import shapes
+    from drawloom.cli.looking import print_runs
+    from drawloom.cli.terminal import print_json
+
+    with store_of(project, state) as store:
+        found = store.list(status, chain, limit, before)
+        if json:
+            print_json({"runs": [shapes.record(record) for record in found]})
+        else:
+            print_runs(store, found, limit)
+    return 0
+
+
+@runs.command
+def show(
+    id: RunId,
+    /,
+    *,
+    step: Annotated[
+        str | None, Parameter(help="Show this step: its output, and what its calls did.")
+    ] = None,
+    json: AsJson = False,
+    state: StateFolder = None,
+    project: ProjectFolder = None,
+) -> int:
+    """Show a run: its steps, what they cost, its result or its failure.
+
+    Examples:
+
+    drawloom runs show 0194
+    drawloom runs show 0194 --step late --json
+    """
+    from drawloom.cli import looking
+
+    with store_of(project, state) as store:
+        return looking.show(store, project_of(project), store.run(id), step, json)
+
+
+@runs.command
+def follow(
+    id: RunId,
+    /,
+    *,
+    json: AsJson = False,
+    state: StateFolder = None,
+    project: ProjectFolder = None,
+) -> int:
+    """Show what a run does as it does it, from its beginning until it is over.
+
+    The run belongs to another process; Ctrl-C ends the watching, not the run.
+    With `--json` each event is one JSON document on a line of its own.
+
+    Examples:
+
+    drawloom runs follow 0194
+    """
+    from drawloom.cli import looking
+
+    with store_of(project, state) as store:
+        return looking.follow(store, store.find(id), json)
