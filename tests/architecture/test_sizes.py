@@ -13,7 +13,10 @@ LONGEST_FILE = 400
 LONGEST_FUNCTION = 60
 
 # Each exception stands beside its reason; without one, split the thing.
-ALLOWED: dict[str, str] = {}
+ALLOWED = {
+    "kernel/run.py": "one class decides everything about a run, and no other may change a status",
+    "drivers/embedded/pump.py": "one loop carries out every command; its order is the promise",
+}
 
 
 def modules() -> list[Path]:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drawloom.chains.durations import DURATION_PATTERN, seconds
@@ -29,6 +29,7 @@ def test_anything_else_is_refused_with_advice(written: object) -> None:
         seconds(written)
 
 
+@settings(deadline=None)
 @given(st.text("0123456789.dhms", max_size=8))
 def test_the_schema_and_the_reader_agree(written: str) -> None:
     try:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drawloom.chains import load
@@ -58,6 +58,7 @@ def test_bad_json_is_refused_where_it_stands(
     assert refused(text) == [(code, line, column)]
 
 
+@settings(deadline=None)
 @given(JSON, st.sampled_from([None, 2, "\t"]))
 def test_what_json_writes_is_read_back(value: object, indent: int | str | None) -> None:
     assert read_json_source(json.dumps(value, indent=indent))[0] == value

@@ -62,8 +62,9 @@ CORPUS = [
 
 
 def changed(before: str, after: str) -> list[str]:
-    lines = difflib.ndiff(before.split("\n"), after.split("\n"))
-    return [line for line in lines if line[0] in "+-"]
+    """The lines that went (-), and then those that came (+)."""
+    lines = list(difflib.ndiff(before.split("\n"), after.split("\n")))
+    return [line for sign in "-+" for line in lines if line[0] == sign]
 
 
 @pytest.mark.parametrize("text", CORPUS)
@@ -111,7 +112,7 @@ def test_a_text_that_nobody_edited_is_the_very_same(text: str) -> None:
         ]),
         ("/list/0", {"b": {"c": [1]}}, ["- - a", "+ - b:", "+     c: [1]"]),
         ("/list", ["a", {"b": 2, "c": 2}], [
-            "- -   b: 1 # one", "+ -   b: 2 # one", "- - c",
+            "- -   b: 1 # one", "- - c", "+ -   b: 2 # one",
         ]),
     ],
 )  # fmt: skip
@@ -231,7 +232,7 @@ VALUES = st.recursive(
 )  # fmt: skip
 
 
-@settings(max_examples=150)
+@settings(max_examples=100, deadline=None)
 @given(st.sampled_from([c for c in CORPUS if "&x" not in c]), st.data())
 def test_any_edits_in_a_row_give_exactly_the_data_that_was_asked_for(
     text: str, data: st.DataObject

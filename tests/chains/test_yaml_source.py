@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
@@ -158,6 +158,7 @@ def test_a_character_inside_a_text_is_found_where_it_is_written(
     assert source.within("/a", data["a"].index(word)) == (line, column)
 
 
+@settings(deadline=None)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1)
@@ -177,6 +178,7 @@ def test_json_written_as_yaml_is_read_as_json(value: object) -> None:
     assert read_yaml(text)[0] == value
 
 
+@settings(deadline=None)
 @given(st.text("ab:#-?[]{}&*!|>'\"% \n\t\\0x.,~", max_size=40))
 def test_no_text_gives_anything_but_data_or_findings(text: str) -> None:
     try:

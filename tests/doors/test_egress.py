@@ -245,42 +245,6 @@ async def test_a_deadline_while_resolving_is_harmless(network: Any) -> None:
     assert caught.value.failure.harmless
 
 
-async def test_a_request_begun_outside_its_task_keeps_to_its_own_deadline(network: Any) -> None:
-    """Who makes the first step of a coroutine early must not be hit by its deadline."""
-    hang = asyncio.Event()
-
-    async def wait(request: web.Request) -> web.Response:
-        await hang.wait()
-        return web.Response()
-
-    site = await network.serve(wait)
-    client = await network.client(site.url, timeout=0.1)
-    begun = client.send("GET", "/")
-    assert begun.send(None) is None
-
-    @types.coroutine
-    def go_on() -> Any:
-        waits_for = None
-        while True:
-            try:
-                try:
-                    sent = yield waits_for
-                except BaseException as exc:  # noqa: BLE001 - a cancellation, too, is passed on
-                    waits_for = begun.throw(exc)
-                else:
-                    waits_for = begun.send(sent)
-            except StopIteration as stop:
-                return stop.value
-
-    async def rest() -> Any:
-        return await go_on()
-
-    with pytest.raises(ToolError) as caught:
-        await asyncio.create_task(rest())
-    hang.set()
-    assert caught.value.failure.kind is FailureKind.TIMEOUT
-
-
 async def test_cancelling_frees_the_connection(network: Any) -> None:
     begun = asyncio.Event()
     hang = asyncio.Event()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -52,7 +53,7 @@ class World:
         self.journal: list[Event] = []
         self.durable = 0
         self.trace: list[str] = []
-        self.crashes = 0
+        self.fired: Counter[str] = Counter()  # what happened to it, by name
         self.effects: dict[str, int] = {}  # of `once` places: how often it happened
         self.permitted: dict[str, int] = {}  # and how often a person had it made again
         self.known: set[str] = set()  # calls that were dispatched with an effect
@@ -83,7 +84,7 @@ class World:
 
     def _turn(self) -> None:
         chance = self.rng.random()
-        if chance < 0.04 and self.crashes < 6:
+        if chance < 0.04 and self.fired["crash"] < 6:
             self._crash()
         elif chance < 0.08:
             self._noise()
@@ -108,6 +109,7 @@ class World:
 
     def feed(self, event: Event) -> None:
         """Journal one event, let the kernel receive it, and judge what it says."""
+        self.fired[_name(event)] += 1
         self.journal.append(event)
         commands = self.run.receive(event)
         self.trace.append(f"{event} -> {[_shown(command) for command in commands]}")
@@ -205,6 +207,7 @@ class World:
                 (CallSucceeded(call, 1, at), TimerFired(call, at), Resolved(call, "again", at))
             )
         before = snapshot(self.run)
+        self.fired["noise"] += 1
         self.feed(event)
         require(snapshot(self.run) == before, f"{event} changed the run")
 
@@ -227,10 +230,11 @@ class World:
 
     def _crash(self) -> None:
         """All but the journal is gone; of that, what nothing rests on may be gone too."""
-        self.crashes += 1
+        self.fired["crash"] += 1
         before = snapshot(self.run)
         kept = self.rng.randint(max(self.durable, 1), len(self.journal))
         lost = len(self.journal) - kept
+        self.fired["lost rows"] += lost
         del self.journal[kept:], self.trace[kept:]
         self._again()
         if not lost:
@@ -273,6 +277,14 @@ def _evaluated(command: Evaluate) -> tuple[Any, Failure | None]:
         return template.fill(command.scope, evaluation), None
     except (ExpressionInvalid, ValueInvalid) as exc:
         return None, Failure(FailureKind.INVALID, str(exc))
+
+
+def _name(event: Event) -> str:
+    if isinstance(event, CallFailed):
+        return f"failed: {event.failure.kind}"
+    if isinstance(event, Resolved):
+        return f"resolved: {event.outcome}"
+    return "not evaluated" if getattr(event, "failure", None) else type(event).__name__
 
 
 def _shown(command: Command) -> str:

@@ -124,7 +124,8 @@ class _Splice:
             raise _NotThisWay
         node = self.way[-1]
         if len(self.way) == 1:
-            return self.text[: node.start] + "\n".join(block(self.value, 0, self.step)) + "\n"
+            new = self._joined(block(self.value, 0, self.step))[len(self.newline) :]
+            return self.text[: node.start] + new + self.text[node.end :]
         parent = self.way[-2]
         if parent.flow or (fits_a_line(self.value) and (node.flow or node.kind != "mapping")
                            and not self._is_block(node)):  # fmt: skip
@@ -235,7 +236,7 @@ class _Splice:
 
     def owner_set(self, expected: Any) -> str:
         """Write the owner of the place anew: the comments in it are lost, but no others."""
-        if len(self.parts) < 2 or len(self.way) < len(self.parts):
+        if not self.parts or len(self.way) < len(self.parts):
             raise _NotThisWay
         pointer = "".join(f"/{escape(part)}" for part in self.parts[:-1])
         return _Splice(self.text, pointer, find(expected, pointer)).set()

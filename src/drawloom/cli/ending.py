@@ -63,7 +63,7 @@ def _carried_out(words: list[str]) -> int:
         return exc.code if isinstance(exc.code, int) else codes.OK
     except BrokenPipeError:
         raise
-    except Exception as exc:
+    except Exception as exc:  # noqa: BLE001 - the last resort: one message, no traceback
         return _defect(words, exc)
 
 

@@ -14,23 +14,15 @@ validation to judge.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
-from decimal import Decimal
 from typing import Any, Final, TypeAlias
 
-from drawloom.dataflow.validation import Validator, excerpt
-from drawloom.dataflow.values import LARGEST_INTEGER, MOST_DIGITS, UNDEFINED, pointer
+from drawloom.dataflow.conversion_scalars import Memo, Way, in_turn, of_types
+from drawloom.dataflow.validation import Validator
+from drawloom.dataflow.values import UNDEFINED, pointer
 from drawloom.errors import ValueInvalid
 
 Convert: TypeAlias = Callable[[Any], Any]
-# What unions made of which value in this one call: without it, a recursive
-# union would try each of its branches again inside each branch.
-_Memo: TypeAlias = dict[tuple[int, int], tuple[Any, Any]]
-_Way: TypeAlias = Callable[[Any, _Memo], Any]
-
-_INTEGER: Final = re.compile(r"0|-?[1-9][0-9]*")
-_NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
 _REMEMBERED: Final = 1_024
 
 _by_identity: dict[tuple[int, bool], tuple[Any, Convert]] = {}
@@ -59,7 +51,7 @@ def converter_for(schema: Any, *, from_expression: bool = False) -> Convert:
     return made
 
 
-def _callable(way: _Way | None) -> Convert:
+def _callable(way: Way | None) -> Convert:
     if way is None:
         return lambda value: value
 
@@ -80,9 +72,9 @@ class _Compiler:
 
     def __init__(self, root: Any) -> None:
         self.root = root
-        self.refs: dict[tuple[str, bool], list[_Way | None]] = {}
+        self.refs: dict[tuple[str, bool], list[Way | None]] = {}
 
-    def compile(self, schema: Any, at: str, wrap: bool) -> _Way | None:
+    def compile(self, schema: Any, at: str, wrap: bool) -> Way | None:
         """A converter, or None where nothing under *schema* could ever change."""
         if not isinstance(schema, Mapping):
             return None
@@ -90,18 +82,18 @@ class _Compiler:
             self._ref(schema.get("$ref"), wrap),
             *self._each(schema, "allOf", at, wrap),
             self._branches(schema, at, wrap),
-            _of_types(schema, wrap),
+            of_types(schema, wrap),
             self._object(schema, at, wrap),
             self._array(schema, at),
         ]
-        return _in_turn([stage for stage in stages if stage is not None])
+        return in_turn([stage for stage in stages if stage is not None])
 
-    def _each(self, schema: Mapping[str, Any], key: str, at: str, wrap: bool) -> list[_Way | None]:
+    def _each(self, schema: Mapping[str, Any], key: str, at: str, wrap: bool) -> list[Way | None]:
         listed = schema.get(key)
         parts = listed if isinstance(listed, list) else []
         return [self.compile(part, f"{at}/{key}/{i}", wrap) for i, part in enumerate(parts)]
 
-    def _ref(self, ref: Any, wrap: bool) -> _Way | None:
+    def _ref(self, ref: Any, wrap: bool) -> Way | None:
         if not isinstance(ref, str) or not (ref == "#" or ref.startswith("#/")):
             return None  # anchors and other documents are left to validation
         held = self.refs.get((ref, wrap))
@@ -112,7 +104,7 @@ class _Compiler:
         # Met again: it is done, or we are inside it and it is looked up when it is called.
         return held[0] or (lambda value, memo: held[0](value, memo) if held[0] else value)
 
-    def _branches(self, schema: Mapping[str, Any], at: str, wrap: bool) -> _Way | None:
+    def _branches(self, schema: Mapping[str, Any], at: str, wrap: bool) -> Way | None:
         ways = [
             (way, _Part(self.root, f"{at}/{key}/{index}"))
             for key in ("anyOf", "oneOf")
@@ -121,7 +113,7 @@ class _Compiler:
         ]
         return _first_that_fits(_Part(self.root, at), ways) if ways else None
 
-    def _object(self, schema: Mapping[str, Any], at: str, wrap: bool) -> _Way | None:
+    def _object(self, schema: Mapping[str, Any], at: str, wrap: bool) -> Way | None:
         properties = schema.get("properties")
         known = properties if isinstance(properties, Mapping) else {}
         ways = {
@@ -137,7 +129,7 @@ class _Compiler:
             return _each_field(wanted, frozenset(known), other)
         return _fields(wanted) if wanted else None
 
-    def _array(self, schema: Mapping[str, Any], at: str) -> _Way | None:
+    def _array(self, schema: Mapping[str, Any], at: str) -> Way | None:
         first = self._each(schema, "prefixItems", at, False)
         rest = self.compile(schema.get("items"), f"{at}/items", False)
         return _items(first, rest) if rest or any(first) else None
@@ -178,20 +170,8 @@ def _resolved(root: Any, ref: str) -> Any:
     return node
 
 
-def _in_turn(stages: list[_Way]) -> _Way | None:
-    if len(stages) < 2:
-        return stages[0] if stages else None
-
-    def convert(value: Any, memo: _Memo) -> Any:
-        for stage in stages:
-            value = stage(value, memo)
-        return value
-
-    return convert
-
-
-def _first_that_fits(whole: _Part, ways: list[tuple[_Way, _Part]]) -> _Way:
-    def convert(value: Any, memo: _Memo) -> Any:
+def _first_that_fits(whole: _Part, ways: list[tuple[Way, _Part]]) -> Way:
+    def convert(value: Any, memo: Memo) -> Any:
         if value is not UNDEFINED and whole.is_valid(value):
             return value
         key = (id(whole), id(value))
@@ -203,7 +183,7 @@ def _first_that_fits(whole: _Part, ways: list[tuple[_Way, _Part]]) -> _Way:
     return convert
 
 
-def _tried(value: Any, ways: list[tuple[_Way, _Part]], memo: _Memo) -> Any:
+def _tried(value: Any, ways: list[tuple[Way, _Part]], memo: Memo) -> Any:
     refusal: ValueInvalid | None = None
     for way, wanted in ways:
         try:
@@ -221,8 +201,8 @@ def _tried(value: Any, ways: list[tuple[_Way, _Part]], memo: _Memo) -> Any:
 # -- containers: copied only where something under them changes ------------------
 
 
-def _fields(wanted: Mapping[str, _Way]) -> _Way:
-    def convert(value: Any, memo: _Memo) -> Any:
+def _fields(wanted: Mapping[str, Way]) -> Way:
+    def convert(value: Any, memo: Memo) -> Any:
         if type(value) is not dict:
             return value
         changed: dict[str, Any] = {}
@@ -234,8 +214,8 @@ def _fields(wanted: Mapping[str, _Way]) -> _Way:
     return convert
 
 
-def _each_field(wanted: Mapping[str, _Way], known: frozenset[str], other: _Way) -> _Way:
-    def convert(value: Any, memo: _Memo) -> Any:
+def _each_field(wanted: Mapping[str, Way], known: frozenset[str], other: Way) -> Way:
+    def convert(value: Any, memo: Memo) -> Any:
         if type(value) is not dict:
             return value
         changed: dict[str, Any] = {}
@@ -248,8 +228,8 @@ def _each_field(wanted: Mapping[str, _Way], known: frozenset[str], other: _Way) 
     return convert
 
 
-def _items(first: list[_Way | None], rest: _Way | None) -> _Way:
-    def convert(value: Any, memo: _Memo) -> Any:
+def _items(first: list[Way | None], rest: Way | None) -> Way:
+    def convert(value: Any, memo: Memo) -> Any:
         if type(value) is not list:
             return value
         changed: dict[int, Any] = {}
@@ -262,7 +242,7 @@ def _items(first: list[_Way | None], rest: _Way | None) -> _Way:
     return convert
 
 
-def _note(changed: dict[Any, Any], place: str | int, way: _Way, inner: Any, memo: _Memo) -> None:
+def _note(changed: dict[Any, Any], place: str | int, way: Way, inner: Any, memo: Memo) -> None:
     """Keep what *way* makes of *inner*, if that is another value."""
     try:
         made = way(inner, memo)
@@ -270,80 +250,3 @@ def _note(changed: dict[Any, Any], place: str | int, way: _Way, inner: Any, memo
         raise ValueInvalid(exc.reason, pointer([place]) + exc.path) from None
     if made is not inner:
         changed[place] = made
-
-
-# -- one value -------------------------------------------------------------------
-
-
-def _of_types(schema: Mapping[str, Any], wrap: bool) -> _Way | None:
-    named = schema.get("type")
-    types = frozenset([named] if isinstance(named, str) else (named or []))
-    ways: list[_Way] = []
-    if "integer" in types and "number" not in types:
-        ways.append(_to_integer)
-    if "number" in types:
-        ways.append(_to_number)
-    if "string" in types:
-        # Text may stay text; and only where nothing but text is wanted is a number refused.
-        ways = [_to_text] if types <= {"string", "null"} else []
-    if "array" in types and wrap:
-        ways.append(_to_array(types))
-    return _in_turn(ways)
-
-
-def _to_integer(value: Any, memo: _Memo) -> Any:
-    if type(value) is int:
-        return value
-    if type(value) is float:
-        # Beyond 53 bits the double is not known to be that very integer.
-        return int(value) if abs(value) <= LARGEST_INTEGER and value.is_integer() else value
-    if type(value) is str and len(value) <= MOST_DIGITS and _INTEGER.fullmatch(value):
-        return int(Decimal(value))  # int() alone has a limit that is the interpreter's setting
-    return value
-
-
-def _to_number(value: Any, memo: _Memo) -> Any:
-    if type(value) is not str or len(value) > MOST_DIGITS or not _NUMBER.fullmatch(value):
-        return value
-    if _INTEGER.fullmatch(value):
-        return int(Decimal(value))
-    made = float(value)
-    # The double stands for the shortest decimal that reads back as it.
-    if Decimal(repr(made)) != Decimal(value):
-        raise ValueInvalid(
-            f"{excerpt(value, 60)} has more digits than a number holds; keep it as text, "
-            "or round it first"
-        )
-    return made
-
-
-def _to_text(value: Any, memo: _Memo) -> Any:
-    if type(value) in (bool, int, float):
-        raise ValueInvalid(
-            f"text is wanted here, and {excerpt(value, 60)} is none; to write it as text, "
-            'put it inside text ("no. ${…}") or use $string(…)'
-        )
-    return value
-
-
-_NAMES: Final[Mapping[str, tuple[type, ...]]] = {
-    "null": (type(None),),
-    "boolean": (bool,),
-    "integer": (int,),
-    "number": (int, float),
-    "string": (str,),
-    "object": (dict,),
-    "array": (list,),
-}
-
-
-def _to_array(types: frozenset[Any]) -> _Way:
-    """[x] of x, and [] of nothing, unless x is of a type that is wanted as well."""
-    kept = tuple(kind for name in types for kind in _NAMES.get(name, ()))
-
-    def convert(value: Any, memo: _Memo) -> Any:
-        if value is UNDEFINED:
-            return []
-        return value if type(value) in kept else [value]
-
-    return convert

@@ -167,9 +167,6 @@ class HttpClient:
             )
         request = Outgoing(method, self.base.origin, target, given, body, fresh)
         progress = Progress()
-        # A caller may make the first step of a coroutine before it has a task of
-        # its own; a deadline belongs to the task that it is set in.
-        await asyncio.sleep(0)
         try:
             async with asyncio.timeout(self.limits.timeout):
                 return await self._follow(request, progress)

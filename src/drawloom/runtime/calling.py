@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import time
 import types
 from collections.abc import Callable, Generator
@@ -182,7 +183,9 @@ class Hands:
             finally:
                 measured.cpu += time.thread_time_ns() - began
 
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        # With this context, so that the doors find the call's meter in the thread too.
+        run = contextvars.copy_context().run
+        return await asyncio.get_running_loop().run_in_executor(self._threads, run, work)
 
     async def aclose(self) -> None:
         """Close the clients; threads that hang are left behind, not waited for."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from drawloom.chains.plan import Plan, ToolSpec
 from drawloom.drivers.embedded.codec import Payloads, call_digest

@@ -1,0 +1,44 @@
+"""`drawloom completion`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+
+def completion(
+    shell: Annotated[
+        Literal["bash", "zsh", "fish"] | None,
+        Parameter(name="SHELL", help="The shell; else the one in use."),
+    ] = None,
+    /,
+    *,
+    show: Annotated[
+        bool, Parameter(negative="", help="Print the script; install nothing.")
+    ] = False,
+) -> int:
+    """Install the completion of commands for your shell.
+
+    Examples:
+
+    drawloom completion bash
+    drawloom completion zsh --show > _drawloom
+    """
+    from cyclopts.completion.detect import ShellDetectionError
+
+    from drawloom.cli.commands import app
+    from drawloom.cli.terminal import print_lines
+    from drawloom.errors import ValueInvalid
+
+    try:
+        if show:
+            print_lines(app.generate_completion(shell=shell))
+        else:
+            path = app.install_completion(shell=shell)
+            print_lines(f"Installed in {path}; open a new shell to use it.")
+    except ShellDetectionError:
+        raise ValueInvalid("cannot tell which shell this is; name it: bash, zsh or fish") from None
+    except OSError as exc:
+        raise ValueInvalid(f"cannot write {exc.filename}: {exc.strerror}; use --show") from None
+    return 0

@@ -1,0 +1,125 @@
+"""What `drawloom doctor` looks at beside the store: this installation, and this project."""
+
+from __future__ import annotations
+
+import platform
+import re
+import sqlite3
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import apsw
+
+from drawloom.drivers.embedded.doctor import DURABILITY, Check, examine
+
+if TYPE_CHECKING:
+    from drawloom.project import Project
+    from drawloom.runtime import Catalogue
+
+
+def examine_all(project: Project, state: Path) -> Iterator[Check]:
+    """Every check, the quick ones first."""
+    yield _versions()
+    yield _expressions()
+    yield _sandbox()
+    yield from _project(project)
+    yield from _connectors(project.catalogue)
+    kind = project.settings.durability
+    yield Check("durability", "ok", f"{kind}: {DURABILITY[kind]}")
+    yield from examine(state, project.catalogue.find)
+
+
+def _versions() -> Check:
+    found = (
+        f"Drawloom {metadata.version('drawloom')}, Python {platform.python_version()}, "
+        f"SQLite {apsw.sqlite_lib_version()} (Python's own, which is not used: "
+        f"{sqlite3.sqlite_version})"
+    )
+    return Check("versions", "ok", found)
+
+
+def _expressions() -> Check:
+    """The limits of expressions hold: an endless one is stopped, and `$eval` is off."""
+    from drawloom.dataflow.expressions import INLINE, Expression, OverBudget
+    from drawloom.errors import ExpressionInvalid
+
+    try:
+        Expression("($f := function($n) { $f($n + 1) }; $f(0))").evaluate({}, INLINE)
+    except OverBudget:
+        pass
+    except ExpressionInvalid as exc:
+        return Check("expressions", "error", f"a limit is not what it should be: {exc}")
+    else:
+        return Check("expressions", "error", "an endless expression was not stopped")
+    try:
+        Expression("$eval('1')").evaluate({}, INLINE)
+    except ExpressionInvalid:
+        return Check("expressions", "ok", "an endless one is stopped; $eval is off")
+    return Check("expressions", "error", "$eval is not off")
+
+
+def _sandbox() -> Check:
+    """The process for large expressions starts and answers."""
+    import asyncio
+
+    from drawloom.runtime.evaluator import Evaluator
+
+    async def asked() -> Any:
+        evaluator = Evaluator()
+        try:
+            return await evaluator.evaluate("template", "${1 + 1}", {}, 0, 0)
+        finally:
+            await evaluator.aclose()
+
+    try:
+        given = asyncio.run(asked())
+    except Exception as exc:  # noqa: BLE001 - whatever keeps it from starting is told
+        return Check("expression process", "error", f"{type(exc).__name__}: {exc}")
+    if given != 2:
+        return Check("expression process", "error", f"1 + 1 gave {given!r}")
+    return Check("expression process", "ok", "large expressions have a process of their own")
+
+
+def _project(project: Project) -> Iterator[Check]:
+    from drawloom.errors import ConnectionUnusable
+
+    file = project.file
+    where = "no drawloom.toml; all defaults" if file is None else str(file)
+    yield Check("project", "ok", where)
+    for name, stored in project.connections.items():
+        try:
+            stored.typed(project.catalogue)
+        except ConnectionUnusable as exc:
+            yield Check(
+                "connection", "error", str(exc), f"drawloom schema connection {stored.kind}"
+            )
+        else:
+            yield Check("connection", "ok", f"{name} ({stored.kind}): its settings are valid")
+
+
+def _connectors(catalogue: Catalogue) -> Iterator[Check]:
+    for name in catalogue.connectors():
+        about = catalogue.about(name)
+        missing = [need for need in about.get("requires", ()) if not _installed(need)]
+        if missing:
+            extra = about.get("extra", name)
+            yield Check(
+                "connector",
+                "warning",
+                f"{name} cannot be used: {', '.join(missing)} is not installed",
+                f"pip install 'drawloom[{extra}]'",
+            )
+        else:
+            yield Check("connector", "ok", f"{name} can be used")
+
+
+def _installed(requirement: str) -> bool:
+    """Whether the package is there; nothing of it is imported."""
+    name = re.split(r"[^A-Za-z0-9._-]", requirement, maxsplit=1)[0]
+    try:
+        metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
