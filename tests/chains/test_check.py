@@ -330,3 +330,22 @@ def test_every_code_that_a_finding_can_have_is_explained_and_every_rule_is_used(
     source = "".join(p.read_text() for p in folder.glob("*.py") if p.name != "rules.py")
     assert [code for code in RULES if f'"{code}"' not in source] == []
     assert all(re.fullmatch(r"[a-z]+(-[a-z0-9]+)*", code) for code in RULES)
+
+
+def test_a_text_full_of_faults_is_told_so_and_not_read_for_ever(shelf: Any) -> None:
+    keys = check_text("".join("a: 1\n" for _ in range(50_000)), shelf)
+    assert (len(keys), keys[-1].code) == (201, "too-many-findings")
+    fields = "chain: a\nsteps: {}\n" + "".join(f"x{n}: 1\n" for n in range(5_000))
+    assert [f.code for f in check_text(fields, shelf)].count("too-many-findings") == 1
+    steps = "chain: a\nsteps:\n" + "".join(f"  s{n}: {{use: no.tool{n}}}\n" for n in range(3_000))
+    found = check_text(steps, shelf)
+    assert found[-1].code == "too-many-findings"
+    assert found[-1].severity == "error"
+
+
+def test_a_condition_that_never_ends_does_not_stop_the_check(shelf: Any) -> None:
+    when = "($f := function($x) { $f($x + 1) }; $f(0)) = 1"
+    found = findings(
+        shelf, text_of(f"  x: {{use: core.add, with: {{numbers: []}}, when: '{when}'}}")
+    )
+    assert found == []

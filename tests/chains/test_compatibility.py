@@ -98,6 +98,17 @@ def test_an_unusable_schema_is_unknown_and_never_an_exception() -> None:
         assert SchemaCompat().fits(TEXT, bad).verdict is Verdict.UNKNOWN
 
 
+def test_wide_recursive_schemas_are_compared_in_bounded_work() -> None:
+    names = "abcdefgh"
+
+    def tree(leaf: Any) -> dict[str, Any]:
+        branch = {name: rows({"$ref": "#/$defs/T"}) for name in names}
+        return {"$ref": "#/$defs/T", "$defs": {"T": obj("v", v=leaf, **branch)}}
+
+    fit = SchemaCompat().fits(tree({"type": ["integer", "null"]}), tree(WHOLE))
+    assert (fit.verdict, fit.witness) == (Verdict.NO, {"v": None})
+
+
 def test_disjoint_says_only_what_is_certain() -> None:
     assert disjoint(TEXT, WHOLE)
     assert disjoint({"type": "number", "minimum": 5}, {"type": "number", "exclusiveMaximum": 5})
@@ -180,7 +191,9 @@ OUT = {**obj("rows first", rows=rows({"$ref": "#/$defs/Row"}), first={"anyOf": [
         (TREE, ("kids", 0, "kids", 0, "v"), WHOLE, False, False),
     ],
 )  # fmt: skip
-def test_a_path_is_followed(schema: Any, path: Any, found: Any, certain: bool, mapped: bool) -> None:
+def test_a_path_is_followed(
+    schema: Any, path: Any, found: Any, certain: bool, mapped: bool
+) -> None:
     place = at(schema, path)
     assert place.found
     assert (place.schema, place.certain, place.mapped) == (found, certain, mapped)

@@ -13,7 +13,6 @@ from drawloom.chains.rules import RULES
 from drawloom.chains.sarif import as_sarif
 
 
-
 @pytest.fixture
 def found(shelf: Any) -> tuple[Finding, ...]:
     text = "chain: a\nsteps:\n  x: {use: core.ad, note: é}\n  y: {use: core.transform, with: {value: 1}}\n"
@@ -70,7 +69,9 @@ def test_sarif_has_a_rule_for_each_result(found: tuple[Finding, ...]) -> None:
 
 
 def test_sarif_without_a_text_names_the_place_in_the_document() -> None:
-    [result] = json.loads(as_sarif([Finding("cycle", "m", pointer="/steps/a")]))["runs"][0]["results"]
+    [result] = json.loads(as_sarif([Finding("cycle", "m", pointer="/steps/a")]))["runs"][0][
+        "results"
+    ]
     assert result["locations"] == [{"logicalLocations": [{"fullyQualifiedName": "/steps/a"}]}]
 
 

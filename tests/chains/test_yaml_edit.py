@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drawloom.chains.yaml_edit import YamlDocument
 from drawloom.chains.plain_edits import GONE, edited, find
+from drawloom.chains.yaml_edit import YamlDocument
 from drawloom.chains.yaml_source import read_yaml
 from drawloom.errors import ChainInvalid, ValueInvalid
 
-CHAIN = '''\
+CHAIN = """\
 # head
 chain: late-orders   # the name
 version: "1.2.0"
@@ -46,7 +46,7 @@ list:
 -   b: 1 # one
     c: 2
 - c
-'''
+"""
 CORPUS = [
     CHAIN,
     "a: 1",
@@ -116,7 +116,9 @@ def test_a_text_that_nobody_edited_is_the_very_same(text: str) -> None:
         ]),
     ],
 )  # fmt: skip
-def test_setting_a_value_touches_its_lines_only(pointer: str, value: Any, lines: list[str]) -> None:
+def test_setting_a_value_touches_its_lines_only(
+    pointer: str, value: Any, lines: list[str]
+) -> None:
     document = YamlDocument.parse(CHAIN)
     document.set(pointer, value)
     assert changed(CHAIN, document.text) == lines
@@ -221,7 +223,11 @@ def test_a_text_that_the_loader_refuses_cannot_be_edited() -> None:
 def pointers(data: Any, at: str = "") -> list[str]:
     inner: Any = data.items() if isinstance(data, dict) else ()
     inner = enumerate(data) if isinstance(data, list) else inner
-    below = [p for k, v in inner for p in pointers(v, f"{at}/{str(k).replace('~', '~0').replace('/', '~1')}")]
+    below = [
+        p
+        for k, v in inner
+        for p in pointers(v, f"{at}/{str(k).replace('~', '~0').replace('/', '~1')}")
+    ]
     return [at, *below] if at else below
 
 

@@ -127,6 +127,8 @@ def test_sums_are_exact() -> None:
     top = 2**53 - 1
     assert aggregate([{"n": top}] * 3, [], {"s": {"sum": "n"}}) == [{"s": str(3 * top)}]
     assert aggregate([{"n": 0.1}] * 10, [], {"s": {"sum": "n"}}) == [{"s": 1.0}]
+    mixed = [{"n": n} for n in (top, 2, -float(2**53))]
+    assert aggregate(mixed, [], {"s": {"sum": "n"}}) == [{"s": 1.0}]
     with pytest.raises(ValueInvalid, match="beyond"):
         aggregate([{"n": 1.7e308}] * 2, [], {"s": {"sum": "n"}})
 

@@ -6,7 +6,6 @@ import asyncio
 import socket
 import subprocess
 import sys
-import types
 from typing import Any
 
 import pytest

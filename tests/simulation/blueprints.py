@@ -167,8 +167,9 @@ def _condition(rng: random.Random, draft: Draft, before: dict[str, Draft]) -> No
         draft.document["when"] = f"steps.{name}.n > 2"
         draft.when = lambda outputs: outputs[name]["n"] > 2
     elif chance < 0.33:
-        draft.document["when"] = f"{LARGE} > 0 and vars.three = 3"
-        draft.when, draft.large_when = lambda outputs: True, True
+        number = rng.choice((3, 3, 4))
+        draft.document["when"] = f"{LARGE} > 0 and vars.three = {number}"
+        draft.when, draft.large_when = lambda outputs: number == 3, True
     elif chance < 0.35:
         draft.document["when"], draft.when = "vars.three + 1", lambda outputs: 4
 

@@ -34,7 +34,8 @@ class Mutant:
         if self.module == "run":
             return changed.Run  # type: ignore[no-any-return]
         if self.module == "retry":
-            monkeypatch.setattr(Retry, "next_delay", changed.Retry.next_delay)
+            for name in ("next_delay", "_pause"):
+                monkeypatch.setattr(Retry, name, getattr(changed.Retry, name))
             return Run
         again = _loaded(run, inspect.getsource(run))
         again.fan_out = changed  # type: ignore[attr-defined]

@@ -65,6 +65,7 @@ class World:
         # Bold worlds fail, crash and cancel often; calm ones let chains end.
         self.trouble = self.rng.choice((0.05, 0.2, 0.5))
         self.cancels = self.rng.random() < 0.25
+        self.mood = self.rng.choice((None, None, *FailureKind))  # how it likes to fail
 
     def _fresh(self) -> Run:
         return self.make_run(self.blueprint.plan, f"run-{self.seed}", budget=SMALL)
@@ -151,6 +152,8 @@ class World:
 
     def _failure(self) -> Failure:
         kind = self.rng.choice(list(FailureKind))
+        if self.mood is not None and self.rng.random() < 0.8:
+            kind = self.mood
         wait = self.rng.choice((None, 0.2, 7.0)) if kind is FailureKind.THROTTLED else None
         harmless = kind is FailureKind.TRANSIENT and self.rng.random() < 0.3
         return Failure(kind, f"{kind} by the world", wait, None, harmless)
@@ -196,20 +199,28 @@ class World:
 
     def _noise(self) -> None:
         """A second, late or foreign answer."""
-        rng, at = self.rng, self.at
-        if self.stale and rng.random() < 0.8:
-            event = rng.choice(self.stale)
-            if self._is_current(event):
-                return
+        calls = [place.call for place in self.oracle.places() if place.call]
+        if self.stale and self.rng.random() < 0.4:
+            event = self.rng.choice(self.stale)
         else:
-            call = rng.choice(("s0#9", "s1[99]#1", "nobody#1"))
-            event = rng.choice(
-                (CallSucceeded(call, 1, at), TimerFired(call, at), Resolved(call, "again", at))
-            )
+            event = self._untimely(self.rng.choice(["s0#9", "s1[99]#1", *calls]))
+        if self._is_current(event):
+            return
         before = snapshot(self.run)
         self.fired["noise"] += 1
         self.feed(event)
         require(snapshot(self.run) == before, f"{event} changed the run")
+
+    def _untimely(self, call: str) -> Event:
+        """What does not fit a call that is under way, rests, is unknown, or is over."""
+        lost = Failure(FailureKind.LOST, "late")
+        kinds: list[Event] = [
+            CallSucceeded(call, "late", self.at),
+            CallFailed(call, lost, self.at),
+            TimerFired(call, self.at),
+            Resolved(call, "again", self.at),
+        ]
+        return self.rng.choice(kinds)
 
     def _is_current(self, event: Event) -> bool:
         state = {CallSucceeded: "open", CallFailed: "open", TimerFired: "resting"}.get(type(event))

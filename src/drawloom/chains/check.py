@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from drawloom.chains.check_conditions import check_conditions
-from drawloom.chains.check_desk import Desk, ToolFinder
+from drawloom.chains.check_desk import Desk, Enough, ToolFinder
 from drawloom.chains.check_graph import check_graph, check_inputs
 from drawloom.chains.check_references import check_references
 from drawloom.chains.check_steps import check_steps
@@ -46,11 +48,12 @@ def check_text(
 
 def _meaning(chain: Chain, catalogue: ToolFinder) -> list[Finding]:
     desk = Desk(chain, catalogue)
-    check_inputs(desk)
-    check_steps(desk)
-    check_references(desk)
-    check_conditions(desk)
-    check_graph(desk)
+    with suppress(Enough):
+        check_inputs(desk)
+        check_steps(desk)
+        check_references(desk)
+        check_conditions(desk)
+        check_graph(desk)
     return desk.findings
 
 

@@ -17,6 +17,7 @@ from drawloom.chains.check_references import condition_of
 from drawloom.chains.check_scope import View, names_a_step, place_of
 from drawloom.chains.findings import nearest
 from drawloom.dataflow.compatibility import Verdict, disjoint
+from drawloom.dataflow.expressions import Budget
 from drawloom.dataflow.references import Reference, plain_path
 from drawloom.errors import ExpressionInvalid
 
@@ -36,6 +37,8 @@ _BOUNDS = {
     "<": "exclusiveMaximum", "<=": "maximum", ">": "exclusiveMinimum", ">=": "minimum",
 }  # fmt: skip
 _VOLATILE = re.compile(r"\$(now|millis|random|shuffle)\b")
+_AND = re.compile(r"and\b")
+_LITTLE = Budget(steps=2_000, seconds=0.005)
 _WORDS = {"true": True, "false": False, "null": None}
 
 
@@ -66,7 +69,7 @@ def _check_constant(desk: Desk, reference: Reference, path: Way) -> None:
     if reference.expression is None or _VOLATILE.search(reference.source):
         return
     try:
-        value = reference.expression.evaluate({})
+        value = reference.expression.evaluate({}, _LITTLE)
     except ExpressionInvalid:
         return
     if value is False:
@@ -157,7 +160,7 @@ def comparisons(source: str) -> Iterator[tuple[str, Any, Any, int]]:
         if position == len(source):
             yield from found
             return
-        joint = re.compile(r"and\b").match(source, position)
+        joint = _AND.match(source, position)
         if joint is None:
             return
         position = joint.end()

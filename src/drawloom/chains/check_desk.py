@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, Protocol
 
 from drawloom.chains.document import Chain
-from drawloom.chains.findings import Finding, Severity, pointer_of
+from drawloom.chains.findings import MOST_FINDINGS, Finding, Severity, enough, pointer_of
 from drawloom.chains.loading import NO_TOOL
 from drawloom.chains.rules import RULES
 from drawloom.chains.schema import LATER_TOOLS
@@ -47,6 +47,10 @@ class Read:
     offset: int
 
 
+class Enough(Exception):
+    """So much is wrong that the check stops."""
+
+
 class Desk:
     """One check. *path* is always the way into the document, as keys and indices."""
 
@@ -76,6 +80,11 @@ class Desk:
                 )  # fmt: skip
         return found
 
+    @cached_property
+    def input_schema(self) -> dict[str, Any]:
+        """Of the input as a run sees it: defaults are filled in, so that every name is there."""
+        return {**self.chain.input_schema, "required": list(self.chain.input)}
+
     def report(
         self,
         code: str,
@@ -103,6 +112,9 @@ class Desk:
         if seen in self._reported:
             return
         self._reported.add(seen)
+        if len(self.findings) == MOST_FINDINGS:
+            self.findings.append(enough(self.findings[-1]))
+            raise Enough
         self.findings.append(
             Finding(
                 code, message, severity, pointer=pointer, suggestion=suggestion, witness=witness,

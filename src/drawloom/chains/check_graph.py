@@ -106,14 +106,15 @@ def _check_unused(desk: Desk, needs: Needs) -> None:
         if name not in wanted and looks_only:
             message = f"nobody reads what the step {name!r} gives, and it does nothing else"
             _unused(desk, "unused-step", message, ("steps", name))
-    reads = [read.names for read in desk.reads]
+    reads = {read.names[:2] for read in desk.reads}
     for root, code, word in (
         ("input", "unused-input", "input"),
         ("vars", "unused-variable", "variable"),
     ):
-        everything = any(read in ((), (root,)) for read in reads)
+        if reads & {(), (root,)}:
+            continue  # somebody reads all of it
         for name in getattr(desk.chain, root):
-            if not everything and not any(read[:2] == (root, name) for read in reads):
+            if (root, name) not in reads:
                 _unused(desk, code, f"nobody reads the {word} {name!r}", (root, name))
     slots = {step.on for step in desk.chain.steps.values()}
     for slot in desk.chain.connections:

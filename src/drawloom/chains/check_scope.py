@@ -57,9 +57,9 @@ def schema_of(desk: Desk, path: tuple[str | int, ...], view: View) -> tuple[Any,
     if root == "failures":
         return FAILURE, 2
     if root == "input":
-        return _input(desk), 1
+        return desk.input_schema, 1
     if root == "vars":
-        return inferred(dict(desk.chain.vars)), 1
+        return _variables(desk, path), 1
     if root == "run":
         return RUN, 1
     if root == "index":
@@ -113,10 +113,17 @@ def _step_output(desk: Desk, name: str) -> Any:
     return {**made, "$defs": schema["$defs"]} if "$defs" in schema else made
 
 
-def _input(desk: Desk) -> dict[str, Any]:
-    # Defaults are filled in before a run begins, so that every name is there.
-    schema = desk.chain.input_schema
-    return {**schema, "required": list(desk.chain.input)}
+def _variables(desk: Desk, path: tuple[str | int, ...]) -> Any:
+    """The schema of `vars`, in which only the variable that is read is worked out."""
+    schemas: dict[str, Any] = {name: {} for name in desk.chain.vars}
+    if len(path) > 1 and path[1] in schemas:
+        schemas[str(path[1])] = inferred(desk.chain.vars[str(path[1])])
+    return {
+        "type": "object",
+        "properties": schemas,
+        "required": list(schemas),
+        "additionalProperties": False,
+    }
 
 
 def inferred(value: Any) -> Any:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
+
+#: A reader mends some and looks again; a hostile text must not cost an hour.
+MOST_FINDINGS = 200
+_MOST_CHOICES = 1_000
 
 Severity: TypeAlias = Literal["error", "warning"]
 
@@ -47,6 +51,20 @@ class Finding:
         return f"{self.place}: {self.severity}: {self.message} [{self.code}]"
 
 
+def enough(last: Finding) -> Finding:
+    """The finding that says that there may be more than were looked for."""
+    message = f"more than {MOST_FINDINGS} findings; the rest was not looked for"
+    more = "mend some of these, and check again"
+    return replace(
+        last,
+        code="too-many-findings",
+        message=message,
+        severity="error",
+        suggestion=more,
+        witness="",
+    )
+
+
 def errors_of(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Those that stop a chain from running."""
     return tuple(f for f in findings if f.severity == "error")
@@ -64,7 +82,7 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     lowered = {choice.lower(): choice for choice in choices}
     if word.lower() in lowered:
         return lowered[word.lower()]
-    found = difflib.get_close_matches(word, choices, n=1, cutoff=0.6)
+    found = difflib.get_close_matches(word[:100], choices[:_MOST_CHOICES], n=1, cutoff=0.6)
     return found[0] if found else None
 
 

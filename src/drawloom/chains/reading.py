@@ -6,11 +6,10 @@ of nesting can exhaust the stack.
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from dataclasses import dataclass
 from typing import Any
 
-from drawloom.chains.findings import Finding, escape
+from drawloom.chains.findings import MOST_FINDINGS, Finding, enough, escape
 from drawloom.chains.source import Source
 from drawloom.errors import ChainInvalid
 
@@ -64,15 +63,13 @@ class Assembly:
         self.findings: list[Finding] = []
         self.root: Any = None
         self._limits = limits
-        self._lines = [0, *(n + 1 for n, char in enumerate(text) if char == "\n")]
         self._open: list[_Open] = []
         self._nodes = 0
         self._anchors: dict[str, Anchored | None] = {}
 
     def place(self, offset: int) -> tuple[int, int]:
         """The (line, column), from 1, of the character at *offset*."""
-        line = bisect_right(self._lines, offset)
-        return line, offset - self._lines[line - 1] + 1
+        return self.source.line_column(offset)
 
     @property
     def wants_key(self) -> bool:
@@ -153,6 +150,9 @@ class Assembly:
         """Note what is wrong, and read on."""
         found = self.source.finding(code, message, at, suggestion=suggestion, pointer=pointer)
         self.findings.append(found)
+        if len(self.findings) == MOST_FINDINGS:
+            self.findings.append(enough(found))
+            raise refused(self.findings)
 
     def refusal(self, code: str, message: str, at: Any, suggestion: str = "") -> ChainInvalid:
         """The error that ends the reading, with all that was found before."""

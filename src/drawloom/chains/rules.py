@@ -20,6 +20,7 @@ RULES: dict[str, str] = {
     "several-documents": "A file holds one chain.",
     "bad-number": "A number is not finite, or loses digits in JSON (RFC 7493).",
     "lone-surrogate": "Half of a surrogate pair is not Unicode text (RFC 7493).",
+    "too-many-findings": "So much is wrong that the check stopped looking.",
     # The structure
     "unknown-field": "A chain or a step has a field that means nothing here.",
     "missing-field": "A field that must be there is missing.",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from drawloom.chains.findings import Finding
@@ -44,13 +46,17 @@ class Source:
 
     def line_column(self, offset: int) -> tuple[int, int]:
         """The place of the character at *offset*."""
-        before = self.text.count("\n", 0, offset)
-        return before + 1, offset - self.text.rfind("\n", 0, offset)
+        starts = _line_starts(self.text)
+        line = bisect_right(starts, offset)
+        return line, offset - starts[line - 1] + 1
 
     def excerpt(self, line: int) -> str:
         """The source line, as it stands."""
-        lines = self.text.split("\n", line)
-        found = lines[line - 1].rstrip("\r") if line <= len(lines) else ""
+        starts = _line_starts(self.text)
+        if line > len(starts):
+            return ""
+        end = starts[line] - 1 if line < len(starts) else len(self.text)
+        found = self.text[starts[line - 1] : end].rstrip("\r")
         return found if len(found) <= _WIDEST_EXCERPT else found[:_WIDEST_EXCERPT] + "[…]"
 
     def finding(self, code: str, message: str, at: int | tuple[int, int], **more: Any) -> Finding:
@@ -65,3 +71,9 @@ class Source:
             excerpt=self.excerpt(line),
             **more,
         )
+
+
+@lru_cache(maxsize=4)
+def _line_starts(text: str) -> Sequence[int]:
+    """The offset at which each line begins; kept, for findings come many at a time."""
+    return (0, *(at + 1 for at, char in enumerate(text) if char == "\n"))

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
+from itertools import islice
 from typing import Any
 
 import jsonschema_rs
 
 from drawloom.chains.durations import DURATION_PATTERN
-from drawloom.chains.findings import Finding, did_you_mean, escape, nearest, pointer_of
+from drawloom.chains.findings import (
+    MOST_FINDINGS,
+    Finding,
+    did_you_mean,
+    enough,
+    escape,
+    nearest,
+    pointer_of,
+)
 from drawloom.chains.schema import CHAIN_NAME, NAME, SEMVER, SLOT, WHOLE_REFERENCE, chain_schema
 from drawloom.chains.source import Source
 
@@ -31,18 +40,25 @@ def structural_findings(
     document: Any, source: Source | None, *, keep_unknown: bool = False
 ) -> tuple[Finding, ...]:
     """What the published schema refuses of *document*, each in its place."""
-    found = [
+    every = (
         finding
         for error in _validator().iter_errors(document)
         for finding in _findings(error, document, source)
         if not (keep_unknown and finding.code == "unknown-field")
-    ]
-    return tuple(sorted(found, key=lambda f: (f.line or 0, f.column or 0, f.pointer)))
+    )
+    found = list(islice(every, MOST_FINDINGS))
+    found.sort(key=lambda f: (f.line or 0, f.column or 0, f.pointer))
+    return (*found, enough(found[-1])) if len(found) == MOST_FINDINGS else tuple(found)
 
 
 @cache
 def _validator() -> Any:
-    return jsonschema_rs.validator_for(chain_schema())
+    return jsonschema_rs.validator_for(_law())
+
+
+@cache
+def _law() -> dict[str, Any]:
+    return chain_schema()
 
 
 def locate(source: Source | None, pointer: str, *, key: bool = False) -> dict[str, Any]:
@@ -78,7 +94,7 @@ def _findings(error: Any, document: Any, source: Source | None) -> Iterator[Find
 
 
 def _unknown_field(name: str, pointer: str, error: Any, source: Source | None) -> Finding:
-    owner: Any = chain_schema()
+    owner: Any = _law()
     for part in error.schema_path[:-1]:
         owner = owner[part]
     parts = pointer.split("/")

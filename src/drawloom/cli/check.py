@@ -42,10 +42,9 @@ def check(
     All findings are shown at once, each with its place, the line and what to do.
     Exit codes: 0 no errors (warnings may be), 1 errors, 2 a file that is no chain.
 
-    Examples:
-
-    drawloom check chain.yaml
-    drawloom check flows/*.yaml --sarif > findings.sarif
+    For example:
+      drawloom check chain.yaml
+      drawloom check flows/*.yaml --sarif > findings.sarif
     """
     from drawloom.cli.terminal import say
     from drawloom.errors import ValueInvalid

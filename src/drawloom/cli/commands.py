@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Final
 
@@ -10,6 +11,7 @@ from cyclopts import App
 _HELP: Final = """\
 A workflow studio: typed tools, chains checked before they run, and runs that survive kill -9.
 
+To begin:
   drawloom init my-project        a new project with an example that runs at once
   drawloom check chain.yaml       what would break it, before it runs
   drawloom run chain.yaml -i days=3
@@ -36,14 +38,20 @@ def _version() -> str:
     return version("drawloom")
 
 
-app = App(
-    name="drawloom",
-    help=_HELP,
-    version=_version,
-    help_format="plaintext",
-    help_formatter="plain",
-)
+def app_for(words: Sequence[str] = ()) -> App:
+    """The command line. With *words* that name a command, that command's own text is its help.
 
-for name, text in _COMMANDS.items():
-    target = f"drawloom.cli.{name}:{name}"
-    app.command(target, name=name, help=text)
+    A text given here stands in the list of commands without an import, but would
+    hide what the command itself says.
+    """
+    app = App(
+        name="drawloom",
+        help=_HELP,
+        version=_version,
+        help_format="plaintext",
+        help_formatter="plain",
+    )
+    named = any(word in _COMMANDS for word in words[:1])
+    for name, text in _COMMANDS.items():
+        app.command(f"drawloom.cli.{name}:{name}", name=name, help=None if named else text)
+    return app

@@ -20,17 +20,17 @@ def completion(
 ) -> int:
     """Install the completion of commands for your shell.
 
-    Examples:
-
-    drawloom completion bash
-    drawloom completion zsh --show > _drawloom
+    For example:
+      drawloom completion bash
+      drawloom completion zsh --show > _drawloom
     """
     from cyclopts.completion.detect import ShellDetectionError
 
-    from drawloom.cli.commands import app
+    from drawloom.cli.commands import app_for
     from drawloom.cli.terminal import print_lines
     from drawloom.errors import ValueInvalid
 
+    app = app_for()
     try:
         if show:
             print_lines(app.generate_completion(shell=shell))

@@ -12,10 +12,9 @@ def doctor(
 
     Exit codes: 0 nothing is wrong (there may be warnings), 1 something is.
 
-    Examples:
-
-    drawloom doctor
-    drawloom doctor --state /var/lib/orders --json
+    For example:
+      drawloom doctor
+      drawloom doctor --state /var/lib/orders --json
     """
     from drawloom.cli.examining import examine_all
     from drawloom.cli.terminal import print_json, print_lines, print_table

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from drawloom.cli import codes
 
 if TYPE_CHECKING:
+    from cyclopts import CycloptsError
+
     from drawloom.errors import DrawloomError
 
 DEBUG = "DRAWLOOM_DEBUG"
@@ -43,11 +45,13 @@ def end(code: int) -> NoReturn:
 def _carried_out(words: list[str]) -> int:
     from cyclopts import CycloptsError
 
-    from drawloom.cli.commands import app
+    from drawloom.cli.commands import app_for
     from drawloom.errors import DrawloomError
 
     try:
-        result = app(words, exit_on_error=False, print_error=False, result_action="return_value")
+        result = app_for(words)(
+            words, exit_on_error=False, print_error=False, result_action="return_value"
+        )
         return result if isinstance(result, int) else codes.OK
     except CycloptsError as exc:
         return _refused(words, exc)
@@ -96,14 +100,11 @@ def _message(
     return code
 
 
-def _refused(words: list[str], exc: Exception) -> int:
+def _refused(words: list[str], exc: CycloptsError) -> int:
     """The command line itself is wrong."""
     message = " ".join(str(exc).split())
-    command = " ".join(word for word in words[:2] if word.isalpha())
-    return _message(
-        words, "Usage", f"{message} Try `drawloom {command} --help`.".replace("  ", " "),
-        codes.UNUSABLE,
-    )  # fmt: skip
+    command = " ".join(["drawloom", *(exc.command_chain or ())])
+    return _message(words, "Usage", f"{message} Try `{command} --help`.", codes.UNUSABLE)
 
 
 def _defect(words: list[str], exc: Exception) -> int:

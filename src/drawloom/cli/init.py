@@ -22,9 +22,8 @@ def init(
 
     Nothing is overwritten: if one of its files is there, nothing is written.
 
-    Examples:
-
-    drawloom init my-project
+    For example:
+      drawloom init my-project
     """
     from drawloom.cli.terminal import print_json, print_lines
     from drawloom.project.starting import start_project

@@ -12,7 +12,12 @@ if TYPE_CHECKING:
 
 AsJson: TypeAlias = Annotated[
     bool,
-    Parameter(name="--json", negative="", help="One JSON document on stdout; the rest on stderr."),
+    Parameter(
+        name="--json",
+        negative="",
+        show_default=False,
+        help="One JSON document on stdout; the rest on stderr.",
+    ),
 ]
 ProjectFolder: TypeAlias = Annotated[
     Path | None,

@@ -50,11 +50,10 @@ def run(
     at once, and the run goes on at the next start. Runs that an earlier process
     left unfinished are taken up again, and waited for.
 
-    Examples:
-
-    drawloom run orders.yaml --input days=3
-    drawloom run orders.yaml --input-json @input.json --json
-    drawloom run orders.yaml --bind db=sqlite:path=orders.db
+    For example:
+      drawloom run orders.yaml --input days=3
+      drawloom run orders.yaml --input-json @input.json --json
+      drawloom run orders.yaml --bind db=sqlite:path=orders.db
     """
     from drawloom.cli.inputs import read_input
     from drawloom.cli.running import Job, new_run_id, options_for, progress_mode, run_job

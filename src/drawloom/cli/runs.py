@@ -7,18 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
+from drawloom.cli import runs_acting
 from drawloom.cli.options import AsJson, ProjectFolder, RunId, StateFolder, project_of
 
 if TYPE_CHECKING:
     from drawloom.drivers.embedded.store import Store
 
 runs = App(name="runs", help="Look at runs, and cancel, resolve or replay them.")
-for _name, _text in {
-    "cancel": "Ask a run to stop; its clean-up still runs.",
-    "resolve": "Say how a call ended whose outcome nobody could know.",
-    "replay": "Run a recorded run again, offline, and compare.",
-}.items():
-    runs.command(f"drawloom.cli.runs_acting:{_name}", name=_name, help=_text)
+for _command in (runs_acting.cancel, runs_acting.resolve, runs_acting.replay):
+    runs.command(_command)
 
 
 def store_of(project: Path | None, state: Path | None) -> Store:
@@ -46,10 +43,9 @@ def list_(
 ) -> int:
     """List runs, the latest first.
 
-    Examples:
-
-    drawloom runs list --status failed
-    drawloom runs list --chain late-orders --limit 100 --json
+    For example:
+      drawloom runs list --status failed
+      drawloom runs list --chain late-orders --limit 100 --json
     """
     from drawloom.cli import shapes
     from drawloom.cli.looking import print_runs
@@ -78,10 +74,9 @@ def show(
 ) -> int:
     """Show a run: its steps, what they cost, its result or its failure.
 
-    Examples:
-
-    drawloom runs show 0194
-    drawloom runs show 0194 --step late --json
+    For example:
+      drawloom runs show 0194
+      drawloom runs show 0194 --step late --json
     """
     from drawloom.cli import looking
 
@@ -103,9 +98,8 @@ def follow(
     The run belongs to another process; Ctrl-C ends the watching, not the run.
     With `--json` each event is one JSON document on a line of its own.
 
-    Examples:
-
-    drawloom runs follow 0194
+    For example:
+      drawloom runs follow 0194
     """
     from drawloom.cli import looking
 

@@ -36,9 +36,8 @@ def cancel(
     If another process has the run, that one is asked. Exit codes: 0 the run is
     cancelled (or asked to be, with --no-wait), 1 it ended otherwise.
 
-    Examples:
-
-    drawloom runs cancel 0194 --reason "wrong month"
+    For example:
+      drawloom runs cancel 0194 --reason "wrong month"
     """
     from drawloom.cli.acting import Act
 
@@ -69,11 +68,10 @@ def resolve(
 ) -> int:
     """Say how a call ended whose outcome nobody could know; the run then goes on.
 
-    Examples:
-
-    drawloom runs resolve 0194 pay#1 --succeeded --output '{"id": "p-7"}'
-    drawloom runs resolve 0194 pay#1 --failed --message "the bank never saw it"
-    drawloom runs resolve 0194 pay#1 --again
+    For example:
+      drawloom runs resolve 0194 pay#1 --succeeded --output '{"id": "p-7"}'
+      drawloom runs resolve 0194 pay#1 --failed --message "the bank never saw it"
+      drawloom runs resolve 0194 pay#1 --again
     """
     from drawloom.cli.acting import Act
     from drawloom.errors import ValueInvalid
@@ -105,10 +103,9 @@ def replay(
     Says of each step whether it gives the recorded result. Exit codes: 0 all is
     the same, 1 something differs.
 
-    Examples:
-
-    drawloom runs replay 0194
-    drawloom runs replay 0194 --chain edited.yaml
+    For example:
+      drawloom runs replay 0194
+      drawloom runs replay 0194 --chain edited.yaml
     """
     from drawloom.cli.comparing import compare
     from drawloom.cli.runs import store_of

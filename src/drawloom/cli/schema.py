@@ -15,9 +15,8 @@ schema = App(name="schema", help="Print the JSON Schema of chains, tools and con
 def chain() -> int:
     """Print the JSON Schema (2020-12) of the chain document, for an editor.
 
-    Examples:
-
-    drawloom schema chain > chain.schema.json
+    For example:
+      drawloom schema chain > chain.schema.json
     """
     from drawloom.chains.schema import chain_schema
     from drawloom.cli.terminal import print_json
@@ -38,9 +37,8 @@ def tool(
 ) -> int:
     """Print the JSON Schema of what a tool takes, or gives.
 
-    Examples:
-
-    drawloom schema tool core.aggregate
+    For example:
+      drawloom schema tool core.aggregate
     """
     from drawloom.cli.terminal import print_json
 
@@ -58,9 +56,8 @@ def connection(
 ) -> int:
     """Print the JSON Schema of the settings of a kind of connection.
 
-    Examples:
-
-    drawloom schema connection postgresql
+    For example:
+      drawloom schema connection postgresql
     """
     from drawloom.cli.terminal import print_json
     from drawloom.errors import ValueInvalid

@@ -28,10 +28,9 @@ def list_(
 ) -> int:
     """List the tools, the project's own included.
 
-    Examples:
-
-    drawloom tools list
-    drawloom tools list csv
+    For example:
+      drawloom tools list
+      drawloom tools list csv
     """
     from drawloom.cli import shapes
     from drawloom.cli.terminal import print_json, print_table, say
@@ -59,9 +58,8 @@ def _has(tool: Tool, word: str) -> bool:
 def show(tool: ToolName, /, *, json: AsJson = False, project: ProjectFolder = None) -> int:
     """Show a tool: what it does, takes and gives, and what a crash may do to it.
 
-    Examples:
-
-    drawloom tools show core.aggregate
+    For example:
+      drawloom tools show core.aggregate
     """
     from drawloom.cli import shapes
     from drawloom.cli.terminal import print_json, print_lines
@@ -151,10 +149,9 @@ def call(
 ) -> int:
     """Call one tool once, and print what it gives. Nothing is kept.
 
-    Examples:
-
-    drawloom tools call core.transform --input-json '{"value": [1, 2]}'
-    drawloom tools call sqlite.query --connection db -i "sql=select 1 as one"
+    For example:
+      drawloom tools call core.transform --input-json '{"value": [1, 2]}'
+      drawloom tools call sqlite.query --connection db -i "sql=select 1 as one"
     """
     from drawloom.cli.calling import call_tool
 

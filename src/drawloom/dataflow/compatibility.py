@@ -28,6 +28,7 @@ from drawloom.dataflow.values import UNDEFINED
 from drawloom.errors import ValueInvalid
 
 _DEEPEST = 12
+_MOST_PLACES = 2_000
 _FACETS = frozenset({
     "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength",
     "maxLength", "pattern", "format", "minItems", "maxItems", "uniqueItems", "minProperties",
@@ -86,7 +87,7 @@ def _fits(producer: Any, target: Any, producer_text: str, target_text: str) -> F
         return _UNKNOWN
     if str(other.covers(one)) == "yes":
         return _YES
-    wanted = _relaxed(target, producer, target, producer, 0)
+    wanted = _Relaxing(target, producer).relaxed(target, producer)
     return _broken(producer, target, wanted) or _UNKNOWN
 
 
@@ -156,27 +157,50 @@ def _canonical(text: str) -> Any:
 # -- gradual typing: what the producer leaves open is not held against it ---------
 
 
-def _relaxed(target: Any, producer: Any, t_root: Any, p_root: Any, depth: int) -> Any:
-    """*target* without what it asks of places that *producer* says nothing about."""
-    producer, wanted = resolve(p_root, producer), resolve(t_root, target)
-    if depth > _DEEPEST or _open(producer):
-        return {}
-    if not isinstance(wanted, Mapping):
-        return target
-    for word in ("anyOf", "oneOf"):
-        if word in producer:
-            for branch in producer[word]:
-                wanted = _relaxed(wanted, branch, t_root, p_root, depth + 1)
-            return _rooted(wanted, t_root)
-    made = dict(wanted)
-    for word in ("anyOf", "oneOf", "allOf"):
-        if word in made:
-            made[word] = [
-                _relaxed(part, producer, t_root, p_root, depth + 1) for part in made[word]
-            ]
-    _relax_object(made, producer, t_root, p_root, depth)
-    _relax_array(made, producer, t_root, p_root, depth)
-    return _rooted(made, t_root)
+class _Relaxing:
+    """One walk over a target and a producer side by side, bounded for recursive schemas."""
+
+    def __init__(self, target: Any, producer: Any) -> None:
+        self._target, self._producer = target, producer
+        self._left = _MOST_PLACES
+
+    def relaxed(self, target: Any, producer: Any, depth: int = 0) -> Any:
+        """*target* without what it asks of places that *producer* says nothing about."""
+        producer, wanted = resolve(self._producer, producer), resolve(self._target, target)
+        self._left -= 1
+        if depth > _DEEPEST or self._left < 0 or _open(producer):
+            return {}
+        if not isinstance(wanted, Mapping) or not isinstance(producer, Mapping):
+            return target
+        for word in ("anyOf", "oneOf"):
+            if word in producer:
+                for branch in producer[word]:
+                    wanted = self.relaxed(wanted, branch, depth + 1)
+                return _rooted(wanted, self._target)
+        made = dict(wanted)
+        for word in ("anyOf", "oneOf", "allOf"):
+            if word in made:
+                made[word] = [self.relaxed(part, producer, depth + 1) for part in made[word]]
+        self._object(made, producer, depth)
+        if "items" in made and "prefixItems" not in producer:
+            made["items"] = self.relaxed(made["items"], producer.get("items", {}), depth + 1)
+        return _rooted(made, self._target)
+
+    def _object(self, made: dict[str, Any], producer: Mapping[str, Any], depth: int) -> None:
+        declared = producer.get("properties") or {}
+        extra = producer.get("additionalProperties", not declared)
+        if "properties" in made:
+            made["properties"] = {
+                name: self.relaxed(part, declared.get(name, extra), depth + 1)
+                for name, part in made["properties"].items()
+                if name in declared or extra is not False
+            }
+        if extra is False:
+            return
+        if _open(extra):
+            made.pop("additionalProperties", None)
+            made.pop("propertyNames", None)
+        made["required"] = [name for name in made.get("required", ()) if name in declared]
 
 
 def _rooted(schema: Any, root: Any) -> Any:
@@ -191,34 +215,6 @@ def _open(schema: Any) -> bool:
     if not isinstance(schema, Mapping):
         return schema is not False
     return not schema.keys() - {"title", "description", "default", "examples", "$defs", "$schema"}
-
-
-def _relax_object(
-    made: dict[str, Any], producer: Any, t_root: Any, p_root: Any, depth: int
-) -> None:
-    declared = producer.get("properties") or {}
-    extra = producer.get("additionalProperties", not declared)
-    if "properties" in made:
-        made["properties"] = {
-            name: _relaxed(part, declared.get(name, extra), t_root, p_root, depth + 1)
-            for name, part in made["properties"].items()
-            if name in declared or extra is not False
-        }
-    if extra is False:
-        return
-    if _open(extra):
-        made.pop("additionalProperties", None)
-        made.pop("propertyNames", None)
-    made["required"] = [name for name in made.get("required", ()) if name in declared]
-
-
-def _relax_array(
-    made: dict[str, Any], producer: Any, t_root: Any, p_root: Any, depth: int
-) -> None:
-    if "items" in made and "prefixItems" not in producer:
-        made["items"] = _relaxed(
-            made["items"], producer.get("items", {}), t_root, p_root, depth + 1
-        )
 
 
 def _without_facets(schema: Any) -> Any:

@@ -11,7 +11,6 @@ One that needs more raises `OverBudget`, and is evaluated again elsewhere within
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -109,13 +108,6 @@ class Expression:
         except jlens.JlensError as exc:
             raise _named(exc, self.source, len(_BEFORE)) from None
         return boxed["v"] if boxed else UNDEFINED
-
-    def why(self, scope: Any, *, now: int = 0, seed: int = 0) -> list[str]:
-        """What decided the result, in words such as `120 > 100 -> true`."""
-        found: Mapping[str, Any] = jlens.Expression(self.source).evaluate_with_audit(
-            scope, _NO_EVAL, timeout=1.0, max_steps=100_000, max_depth=250, now=now, seed=seed
-        )
-        return [str(line) for line in found.get("explanation") or ()]
 
     def __repr__(self) -> str:
         return f"Expression({self.source!r})"

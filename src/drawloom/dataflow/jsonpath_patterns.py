@@ -23,12 +23,11 @@ _TOKEN = re.compile(
     (?P<open>\() | (?P<close>\)) | (?P<or>\|)
     | (?P<count>[*+?]|\{{[0-9]+(?:,[0-9]*)?\}})
     | (?P<dot>\.)
-    | \[(?P<not>\^?)(?P<first>-?)(?P<items>{_ITEM}*)(?P<last>-?)\]
+    | \[\^?(?P<first>-?)(?P<items>{_ITEM}*)-?\]
     | (?P<atom>{_CATEGORY_ESCAPE}|{_ESCAPE}|[^()*+.?\[\\\]{{|}}\ud800-\udfff])
     """,
     re.VERBOSE | re.ASCII,
 )
-_ITEM_OF_CLASS = re.compile(rf"({_CATEGORY_ESCAPE})|({_IN_CLASS})(-?)", re.ASCII)
 
 
 def translated(pattern: str) -> str | None:
@@ -54,25 +53,10 @@ def translated(pattern: str) -> str | None:
 def _token(found: re.Match[str]) -> str | None:
     if found["dot"]:
         return r"[^\n\r]"
-    if found["open"]:
-        return "(?:"
-    if found["items"] is None:
-        return found[0]
-    if not found["first"] and not found["items"]:
-        return None  # a class has something in it
-    items = _ITEM_OF_CLASS.sub(_item, found["items"])
-    return f"[{found['not']}{_dash(found['first'])}{items}{_dash(found['last'])}]"
-
-
-def _dash(mark: str) -> str:
-    return rf"\{mark}" if mark else ""
-
-
-def _item(found: re.Match[str]) -> str:
-    """In the engine `&&`, `~~` and `--` have a meaning inside a class; here they have none."""
-    if found[1]:
-        return found[1]
-    return (rf"\{found[2]}" if found[2] in "&~^" else found[2]) + found[3]
+    # A class has something in it. Its marks mean the same here as in the
+    # engine, which reads patterns as ECMA-262 does.
+    empty = found["items"] == "" and not found["first"]
+    return None if empty else found[0]
 
 
 @lru_cache(maxsize=256)

@@ -515,7 +515,7 @@ def _mapping_failure(life: Life, exc: Exception) -> Failure:
 def _cut(scope: dict[str, Any], reads: frozenset[tuple[str, ...]]) -> dict[str, Any]:
     """Only the roots, and of `steps` and `failures` only the steps, that are read."""
     kept: dict[str, Any] = {}
-    for path in reads:
+    for path in sorted(reads):
         root = scope.get(path[0]) if path else None
         if root is None:
             continue
