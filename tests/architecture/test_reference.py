@@ -95,7 +95,7 @@ def test_every_command_is_named() -> None:
         timeout=60,
         check=True,
     )
-    commands = set(re.findall(r"^│ ([a-z]+) ", done.stdout, re.MULTILINE))
+    commands = set(re.findall(r"^  ([a-z]+): ", done.stdout, re.MULTILINE))
     assert {"run", "check", "runs", "tools", "schema", "doctor", "init"} <= commands
     for command in commands:
         assert f"drawloom {command}" in page("cli.md"), command

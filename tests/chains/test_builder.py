@@ -33,7 +33,9 @@ def test_a_traced_chain_is_the_document_that_yaml_gives():
         """Add and shout."""
         first = add(days, b=2)
         more = step(add, "more", when=first > 3, retry=Retry(attempts=4), timeout="5s")(a=first)
-        loud = step(shout, for_each=names, concurrency=2, after=[more])(text=f"{index}: {item.name}!")
+        loud = step(shout, for_each=names, concurrency=2, after=[more])(
+            text=f"{index}: {item.name}!"
+        )
         return {"more": more, "loud": expr("$count({x})", x=loud)}
 
     written = load(
@@ -94,7 +96,9 @@ def test_steps_of_the_same_tool_are_numbered_and_a_taken_name_is_refused():
             step(add, "x")(a=n)
 
 
-@pytest.mark.parametrize("misuse", [lambda ref: bool(ref), lambda ref: list(ref), lambda ref: 1 if ref > 2 else 0])
+@pytest.mark.parametrize(
+    "misuse", [lambda ref: bool(ref), lambda ref: list(ref), lambda ref: 1 if ref > 2 else 0]
+)
 def test_a_value_that_is_not_known_yet_cannot_decide(misuse):
     with pytest.raises(ChainInvalid, match="not known yet"):
         misuse(Ref("input.n"))
@@ -123,7 +127,9 @@ async def test_a_run_with_a_state_directory_is_kept(tmp_path):
 def test_a_plan_is_compiled_once_from_any_form(tmp_path):
     text = "chain: t\nsteps: {a: {use: my.add, with: {a: 1}}}\noutput: ${steps.a}\n"
     (tmp_path / "t.yaml").write_text(text)
-    digests = {drawloom.plan(form, [add]).digest for form in (text, load(text), tmp_path / "t.yaml")}
+    digests = {
+        drawloom.plan(form, [add]).digest for form in (text, load(text), tmp_path / "t.yaml")
+    }
 
     assert 1 == len(digests)
 

@@ -79,6 +79,8 @@ CASES: list[tuple[str, str, str]] = [
     ("x: {use: core.transform, with: {value: 1}, for_each: \"${§item}\"}", "outside-for-each", "for_each"),
     ("x: {use: core.transform, for_each: \"${steps.late.rows}\", with: {value: \"${item.§emial}\"}}", "unknown-property", "did you mean 'email'?"),
     ("x: {use: core.transform, for_each: [{a: 1}], with: {value: \"${item.§b}\"}}", "unknown-property", "it has a"),
+    ("x: {use: core.transform, with: {value: \"${failures.late.§mesage}\"}}", "unknown-property", "did you mean 'message'?"),
+    ("x: {use: mail.send, on: out, with: {to: a, subject: \"${§run.started_at}\"}}", "does-not-fit", "$string(run.started_at)"),
     ("x: {use: core.transform, with: {value: \"${failures.§lat.kind}\"}}", "unknown-step", "did you mean 'late'?"),
     ("x: {use: core.transform, with: {value: \"${§steps.late.newest.id}\"}}", "maybe-missing", "${steps.late.newest.id ?? …}"),
     ("x: {use: core.transform, with: {value: \"${§steps.late.rows[0].note}\"}}", "maybe-missing", "may be missing"),
@@ -223,7 +225,8 @@ def test_a_good_chain_has_no_findings(shelf: Any) -> None:
         "    on: out",
         "    after: {late: failed}",
         "    with: {to: a, subject: '${failures.late.kind}: ${failures.late.message}'}",
-        "output: {ids: '${steps.each}', sums: ['${steps.sum}', '${steps.typed}']}",
+        '  told: {use: core.transform, with: {value: "${failures.each[index = 0].message}"}}',
+        "output: {told: '${steps.told}', ids: '${steps.each}', sums: ['${steps.sum}', '${steps.typed}']}",
     )
     assert [str(f) for f in check_text(text, shelf)] == []
 

@@ -64,7 +64,10 @@ def test_who_reads_the_failure_of_a_step_that_continues_runs_after_it_either_way
 @pytest.mark.parametrize(
     ("steps", "said"),
     [
-        ("{a: {use: my.echo, with: {v: '${steps.b}'}}, b: {use: my.echo, with: {v: '${steps.a}'}}}", "wait for each other"),
+        (
+            "{a: {use: my.echo, with: {v: '${steps.b}'}}, b: {use: my.echo, with: {v: '${steps.a}'}}}",
+            "wait for each other",
+        ),
         ("{a: {use: my.echo, with: {v: '${steps.nope}'}}}", "which is no step"),
         ("{a: {use: my.echo, with: {v: '${$keys(steps)}'}}}", "name the step"),
         ("{a: {use: my.echo, with: {v: '${**.x}'}}}", "name the step"),
@@ -99,7 +102,11 @@ def test_input_gets_its_defaults_is_converted_and_checked():
 
     assert {"days": 30, "who": "x"} == made.accept_input({"who": "x"})
     assert {"days": 7, "who": "x"} == made.accept_input({"who": "x", "days": "7"})
-    for given, place in [({}, "who"), ({"who": "x", "days": 0}, "minimum"), ({"who": "x", "dais": 1}, "dais")]:
+    for given, place in [
+        ({}, "who"),
+        ({"who": "x", "days": 0}, "minimum"),
+        ({"who": "x", "dais": 1}, "dais"),
+    ]:
         with pytest.raises(ValueInvalid, match=place):
             made.accept_input(given)
 

@@ -6,7 +6,9 @@ from drawloom.dataflow.expressions import FULL, Budget, Expression, OverBudget
 from drawloom.dataflow.values import UNDEFINED
 from drawloom.errors import ExpressionInvalid
 
-SCOPE = {"steps": {"late": {"rows": [{"id": 1, "total": 5}, {"id": 2, "total": 500}], "none": None}}}
+SCOPE = {
+    "steps": {"late": {"rows": [{"id": 1, "total": 5}, {"id": 2, "total": 500}], "none": None}}
+}
 
 
 @pytest.mark.parametrize(
@@ -59,7 +61,9 @@ def test_a_source_of_megabytes_is_refused():
         Expression("1+" * 100_000 + "1")
 
 
-@pytest.mark.parametrize("source", ["$eval('1+1')", "($e := $eval; $e('1'))", "$map(['1'], $eval)"])
+@pytest.mark.parametrize(
+    "source", ["$eval('1+1')", "($e := $eval; $e('1'))", "$map(['1'], $eval)"]
+)
 def test_data_is_never_parsed_as_an_expression(source):
     with pytest.raises(ExpressionInvalid):
         Expression(source).evaluate({})
@@ -100,7 +104,10 @@ def test_the_clock_and_the_seed_are_arguments():
 @pytest.mark.parametrize(
     ("source", "reads"),
     [
-        ("steps.late.rows[total > 100].id", {("steps", "late", "rows", "id"), ("steps", "late", "rows", "total")}),
+        (
+            "steps.late.rows[total > 100].id",
+            {("steps", "late", "rows", "id"), ("steps", "late", "rows", "total")},
+        ),
         ("input.a + item.b", {("input", "a"), ("item", "b")}),
         ("$lookup(steps, 'a')", {("steps", "a")}),
         ("steps.*.id", {("steps",)}),

@@ -44,7 +44,10 @@ def fill(source, **options):
         ("no reference at all: $ {} }", "no reference at all: $ {} }"),
         ("${'a}b' & \"}\"}", "a}b}"),
         ("${ {'k': {'j': input.days}} }", {"k": {"j": 30}}),
-        ({"a": "${input.days}", "b": [1, "${input.name}"], "c": None}, {"a": 30, "b": [1, "Ada"], "c": None}),
+        (
+            {"a": "${input.days}", "b": [1, "${input.name}"], "c": None},
+            {"a": 30, "b": [1, "Ada"], "c": None},
+        ),
         ({"$jsonpath": "$.steps.late.rows[*].id"}, [1, 2]),
         ({"x": {"$jsonpath": "$.steps.late.rows[?@.id > 1].id"}}, {"x": [2]}),
         ("${input.nope ?? 5}", 5),
@@ -58,7 +61,13 @@ def test_a_template_is_filled(source, value):
 
 @pytest.mark.parametrize(
     "source",
-    ["${input.nope}", "${steps.late.rows[5].id}", "${steps.nope.x}", "${steps.late.none.x}", "${steps.text[0].x}"],
+    [
+        "${input.nope}",
+        "${steps.late.rows[5].id}",
+        "${steps.nope.x}",
+        "${steps.late.none.x}",
+        "${steps.text[0].x}",
+    ],
 )
 def test_a_reference_that_leads_nowhere_is_an_error_with_its_path(source):
     with pytest.raises(ValueInvalid, match="leads to nothing") as caught:
@@ -106,7 +115,9 @@ def test_constants_are_made_anew_for_each_call():
 
 
 def test_what_a_template_reads():
-    template = Template({"a": "${steps.late.rows[0].id}", "b": "x ${input.days} ${steps.one.rows[id=1]}"})
+    template = Template(
+        {"a": "${steps.late.rows[0].id}", "b": "x ${input.days} ${steps.one.rows[id=1]}"}
+    )
 
     assert {
         ("steps", "late", "rows"),
@@ -136,19 +147,25 @@ def test_only_names_and_literal_indices_are_a_plain_path(source, path):
     assert path == plain_path(source)
 
 
-@pytest.mark.parametrize(("source", "holds"), [("input.days > 3", True), ("${input.days > 300}", False), (True, True)])
+@pytest.mark.parametrize(
+    ("source", "holds"), [("input.days > 3", True), ("${input.days > 300}", False), (True, True)]
+)
 def test_a_condition(source, holds):
     assert holds is Condition(source).holds(SCOPE, Evaluation())
 
 
 @pytest.mark.parametrize("source", ["input.days", "input.nope", "'true'", "steps.late.none"])
 def test_a_condition_that_is_neither_true_nor_false_is_an_error(source):
-    with pytest.raises(ValueInvalid, match="true or false|leads to nothing"):
+    with pytest.raises(ValueInvalid, match=r"true or false|leads to nothing"):
         Condition(source).holds(SCOPE, Evaluation())
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53) + 1, 2**53 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=12,
 )

@@ -7,11 +7,12 @@ import random
 from collections import Counter
 from dataclasses import dataclass, field
 
+from tests.simulation.blueprints import draw
+from tests.simulation.world import MakeRun, World
+
 from drawloom.kernel import TRANSITIONS, Run
 from drawloom.kernel.life import Life
 from drawloom.kernel.table import Trigger
-from tests.simulation.blueprints import draw
-from tests.simulation.world import MakeRun, World
 
 LIVES_PER_CHAIN = 5
 EVERY_TRANSITION = frozenset((status, t) for status, row in TRANSITIONS.items() for t in row)

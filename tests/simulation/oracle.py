@@ -9,6 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.simulation.blueprints import Blueprint, Draft
+from tests.simulation.places import BUSY, LIVE, Items, Place, arguments, parse, require
+from tests.simulation.retries import after_failure
+
 from drawloom.kernel import (
     AwaitResolution,
     CallFailed,
@@ -27,9 +31,6 @@ from drawloom.kernel import (
     Started,
     TimerFired,
 )
-from tests.simulation.blueprints import Blueprint
-from tests.simulation.places import BUSY, LIVE, Items, Place, arguments, parse, require
-from tests.simulation.retries import after_failure
 
 FINAL = ("succeeded", "failed", "skipped", "cancelled")
 
@@ -392,18 +393,23 @@ class Oracle:
         if items.failing and not live and not items.count({"lost"}):
             return {"failed"}
         if items.halted:
-            return self._halted(items, total)
+            return self._halted(draft, items, total)
         if live or (items.next < total and not items.failing):
             return {"running"}
         return {"succeeded"}
 
-    def _halted(self, items: Items, total: int) -> set[str]:
+    def _halted(self, draft: Draft, items: Items, total: int) -> set[str]:
         if items.count(BUSY):
             return {"running"}
         if items.count({"lost"}):
             return {"unknown"}
-        done = items.next == total and not items.count({"cut"})
-        return {"succeeded"} if done else {"cancelled"}
+        if items.count({"cut"}):
+            return {"cancelled"}
+        rest, calls = range(items.next, total), draft.item_when or (lambda index: True)
+        if any(calls(index) for index in rest):
+            return {"cancelled"}
+        # What is left is to be skipped: that was before the run stopped in that turn, or never.
+        return {"succeeded", "cancelled"} if rest else {"succeeded"}
 
     def _pass_over(self, name: str, items: Items) -> None:
         """Items that end without a call, up to the first that must be under way by now."""

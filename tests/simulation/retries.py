@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tests.simulation.places import Place
+
 from drawloom.errors import FailureKind
 from drawloom.kernel import CallFailed
-from tests.simulation.places import Place
 
 if TYPE_CHECKING:
     from tests.simulation.oracle import Oracle

@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.simulation.lives import EVERY_TRANSITION, Lived, live
 
 from drawloom.errors import FailureKind
-from tests.simulation.lives import EVERY_TRANSITION, Lived, live
 
 ROOT = Path(__file__).parents[2]
 

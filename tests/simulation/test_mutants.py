@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-
-from drawloom.errors import DrawloomError
 from tests.simulation.lives import worlds
 from tests.simulation.mutants import MUTANTS, Mutant
+
+from drawloom.errors import DrawloomError
 
 WITHIN = 2_000  # lives
 

@@ -13,6 +13,10 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+from tests.simulation.blueprints import INPUT, Blueprint
+from tests.simulation.oracle import Oracle
+from tests.simulation.places import require
+
 from drawloom.dataflow.expressions import FULL, Budget
 from drawloom.dataflow.references import Condition, Evaluation, Template, listing
 from drawloom.errors import ExpressionInvalid, Failure, FailureKind, ValueInvalid
@@ -32,9 +36,6 @@ from drawloom.kernel import (
     Started,
     TimerFired,
 )
-from tests.simulation.blueprints import INPUT, Blueprint
-from tests.simulation.oracle import Oracle
-from tests.simulation.places import require
 
 SMALL = Budget(steps=300, seconds=None)  # what the simulated loop may do itself
 LONGEST = 3_000  # turns; a life that takes more never ends
@@ -87,9 +88,9 @@ class World:
         chance = self.rng.random()
         if chance < 0.04 and self.fired["crash"] < 6:
             self._crash()
-        elif chance < 0.08:
+        elif chance < 0.12:
             self._noise()
-        elif chance < 0.13 and self.cancels:
+        elif chance < 0.17 and self.cancels:
             self.feed(CancelRequested("asked", self.at))
         else:
             self._go_on()
@@ -200,6 +201,7 @@ class World:
     def _noise(self) -> None:
         """A second, late or foreign answer."""
         calls = [place.call for place in self.oracle.places() if place.call]
+        calls += [place.call for place in self.oracle.holding("resting")] * 3
         if self.stale and self.rng.random() < 0.4:
             event = self.rng.choice(self.stale)
         else:

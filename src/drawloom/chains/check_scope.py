@@ -19,7 +19,7 @@ RUN: dict[str, Any] = {
         "id": {"type": "string"},
         "chain": {"type": "string"},
         "version": {"type": "string"},
-        "started_at": {"type": "string", "format": "date-time"},
+        "started_at": {"type": "integer"},
     },
     "required": ["id", "chain", "version", "started_at"],
     "additionalProperties": False,
@@ -29,11 +29,19 @@ FAILURE: dict[str, Any] = {
     "properties": {
         "kind": {"enum": [kind.value for kind in FailureKind]},
         "message": {"type": "string"},
-        "retry_after": {"type": ["number", "null"]},
-        "details": {},
+        "details": {"type": "object"},
     },
     "required": ["kind", "message"],
-    "additionalProperties": True,
+    "additionalProperties": False,
+}
+ITEM_FAILURES: dict[str, Any] = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "properties": {**FAILURE["properties"], "index": {"type": "integer", "minimum": 0}},
+        "required": ["index", "kind", "message"],
+        "additionalProperties": False,
+    },
 }
 
 
@@ -55,7 +63,9 @@ def schema_of(desk: Desk, path: tuple[str | int, ...], view: View) -> tuple[Any,
     if root == "steps":
         return _step_output(desk, str(path[1])), 2
     if root == "failures":
-        return FAILURE, 2
+        step = desk.chain.steps[str(path[1])]
+        by_item = step.for_each is not None and step.on_error == "continue"
+        return {"anyOf": [FAILURE, ITEM_FAILURES]} if by_item else FAILURE, 2
     if root == "input":
         return desk.input_schema, 1
     if root == "vars":

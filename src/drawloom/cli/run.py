@@ -56,7 +56,7 @@ def run(
       drawloom run orders.yaml --bind db=sqlite:path=orders.db
     """
     from drawloom.cli.inputs import read_input
-    from drawloom.cli.running import Job, new_run_id, options_for, progress_mode, run_job
+    from drawloom.cli.running import Job, options_for, progress_mode, run_id, run_job
 
     found = project_of(project, file)
     plan = found.checked_plan(found.load_chain(file))
@@ -66,7 +66,7 @@ def run(
         plan,
         accepted,
         bound.slots,
-        new_run_id() if id is None else id,
+        run_id(id),
         progress_mode(watch, json),
         json,
         options_for(found, project, state),

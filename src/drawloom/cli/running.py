@@ -70,6 +70,13 @@ class Stop:
             await self.engine.cancel(self.job.run, "interrupted from the keyboard")
 
 
+def run_id(given: str | None) -> str:
+    """The id *given*, if it can be one, or a new id."""
+    if given is not None and not _ID.match(given):
+        raise ValueInvalid(f"--id {given!r}: up to 100 letters, digits, dots, dashes and _")
+    return given or new_run_id()
+
+
 def run_job(engine: Engine, job: Job) -> int:
     """Run it; the exit code."""
     return asyncio.run(_run(engine, job))
@@ -131,8 +138,6 @@ def _leave(job: Job, engine: Engine, stop: Stop) -> None:
 
 
 def _refuse_taken(engine: Engine, run: str) -> None:
-    if not _ID.match(run):
-        raise ValueInvalid(f"--id {run!r}: up to 100 letters, digits, dots, dashes and _")
     if engine.state is None:
         return
     with Store(engine.state) as store:
@@ -218,4 +223,4 @@ def options_for(project: Project, given: Path | None, state: Path | None) -> str
     return f" --project {quote(str(project.folder))}"
 
 
-__all__ = ["Job", "new_run_id", "options_for", "progress_mode", "run_job"]
+__all__ = ["Job", "options_for", "progress_mode", "run_id", "run_job"]

@@ -111,14 +111,21 @@ def event(found: StoredEvent) -> dict[str, Any]:
     }
 
 
-def tool(found: Tool) -> dict[str, Any]:
-    """One tool, its schemas included."""
+def brief(found: Tool) -> dict[str, Any]:
+    """One tool of a list: no schema is worked out."""
     return {
         "tool": found.name,
         "effect": str(found.effect),
         "connection": found.connection,
         "timeout": found.timeout,
         "summary": found.summary,
+    }
+
+
+def tool(found: Tool) -> dict[str, Any]:
+    """One tool, its schemas included."""
+    return {
+        **brief(found),
         "doc": found.doc,
         "input": found.input_schema,
         "output": found.output_schema,

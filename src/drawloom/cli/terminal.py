@@ -7,7 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 # C0 and C1 controls, which terminals obey, and the marks that reorder text
 # (Unicode TR36, section 2.3 "bidirectional text spoofing").
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+_NEVER_BROKEN = 24  # columns
 _WIDE = 2_000  # columns, where the output is no terminal and nobody said
 
 STYLES = {
@@ -50,9 +51,14 @@ def console(*, error: bool = False) -> Console:
 
     stream = sys.stderr if error else sys.stdout
     width = None if stream.isatty() or os.environ.get("COLUMNS") else _WIDE
-    return Console(
-        stderr=error, markup=False, highlight=False, emoji=False, soft_wrap=False, width=width
-    )
+    made = Console(stderr=error, markup=False, highlight=False, emoji=False, width=width)
+    # A closed pipe is handled in one place, for all that is written.
+    setattr(made, "on_broken_pipe", _pipe_closed)  # noqa: B010 - a method of the instance alone
+    return made
+
+
+def _pipe_closed() -> NoReturn:
+    raise BrokenPipeError
 
 
 def say(message: str) -> None:
@@ -88,10 +94,14 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for heading in headings:
-        table.add_column(heading, overflow="fold")
-    for row in rows:
-        table.add_row(*(cell if isinstance(cell, Text) else Text(shown(cell)) for cell in row))
+    cells = [[c if isinstance(c, Text) else Text(shown(c)) for c in row] for row in rows]
+    first = max((len(row[0]) for row in cells), default=0)
+    for index, heading in enumerate(headings):
+        # What is copied from the first column (ids, names) is never broken, if it can be helped.
+        least = min(first, _NEVER_BROKEN) if index == 0 else None
+        table.add_column(heading, overflow="fold", min_width=least)
+    for row in cells:
+        table.add_row(*row)
     console().print(table)
 
 

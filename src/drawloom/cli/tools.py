@@ -38,8 +38,7 @@ def list_(
     every = list(project_of(project).catalogue.tools())
     found = [tool for tool in every if word is None or _has(tool, word.lower())]
     if json:
-        brief = ("tool", "effect", "connection", "summary")
-        print_json({"tools": [{k: shapes.tool(tool)[k] for k in brief} for tool in found]})
+        print_json({"tools": [shapes.brief(tool) for tool in found]})
     elif found:
         rows = [
             (tool.name, str(tool.effect), tool.connection or "", tool.summary) for tool in found

@@ -17,14 +17,14 @@ from typing import Any
 
 import jlens
 
-from drawloom.dataflow.values import UNDEFINED
+from drawloom.dataflow.values import UNDEFINED, well_formed
 from drawloom.errors import ExpressionInvalid
 
 LONGEST_SOURCE = 64 * 1024
 
 # The engine gives None for null and for nothing at all. Inside an object the
 # two differ: a field that would be nothing is left out.
-_BEFORE, _AFTER = '{"v":(', "\n)}"
+_BEFORE, _AFTER = '{"v":', "\n}"
 _LIMIT_CODES = frozenset({"U1006", "D1012", "U1001", "D2016", "D1011"})
 _NO_EVAL: dict[str, Any] = {"eval": None}
 
@@ -68,6 +68,8 @@ class Expression:
             )
         if not source.strip():
             raise ExpressionInvalid("the expression is empty", source=source, position=0)
+        if not well_formed(source):
+            raise ExpressionInvalid("the expression holds a lone surrogate", source=repr(source))
         self.source = source
         try:
             jlens.Expression(source)  # for its positions; `_engine` has other offsets

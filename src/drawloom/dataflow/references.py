@@ -69,7 +69,7 @@ class Reference:
                 names.append(part)
             return (tuple(names),)
         if self.jsonpath is not None:
-            return (tuple(self.jsonpath.reads),)
+            return (self.jsonpath.reads, *self.jsonpath.also_reads)
         assert self.expression is not None
         return self.expression.reads
 
@@ -201,7 +201,7 @@ def _compile_jsonpath(
 
     query = JsonPath(source)
     found.append(Reference((*pointer, "$jsonpath"), source, 0, True, jsonpath=query))
-    return lambda scope, ev: query.select(scope)
+    return lambda scope, ev: query.select(scope, ev.budget)
 
 
 def _compile_text(

@@ -38,6 +38,7 @@ from drawloom.dataflow.values_encoding import (
     encode_value,
     is_plain,
     pointer,
+    well_formed,
 )
 from drawloom.dataflow.values_reading import named, read_slowly
 from drawloom.errors import ValueInvalid
@@ -54,6 +55,7 @@ __all__ = [
     "encode_value",
     "pointer",
     "read_json",
+    "well_formed",
     "write_json",
 ]
 

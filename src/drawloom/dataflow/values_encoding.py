@@ -73,20 +73,23 @@ def encode_output(output: Any, args: Mapping[str, Any]) -> Any:
     A member that is the very object that came in is not walked again, so that
     a large value costs nothing in the steps that only hand it on.
     """
-    if type(output) is dict or type(output) is list:
-        given = [v for v in args.values() if type(v) is dict or type(v) is list]
-        if given and _plain_besides(output, given):
-            return output
+    kind = type(output)
+    if kind is dict or kind is list:
+        for value in args.values():
+            if (type(value) is dict or type(value) is list) and _plain_besides(output, args):
+                return output
+    elif output is None or kind is bool or (kind is str and output.isascii()):
+        return output
     return encode_value(output)
 
 
-def _plain_besides(output: Any, given: list[Any]) -> bool:
-    """Whether *output* is I-JSON, taking the word of those who made the values *given*."""
-    if any(output is value for value in given):
+def _plain_besides(output: Any, args: Mapping[str, Any]) -> bool:
+    """Whether *output* is I-JSON, taking the word of those who made the values of *args*."""
+    if any(output is value for value in args.values()):
         return True
     if type(output) is list:
         return False
-    passed = {id(value) for value in given}
+    passed = {id(value) for value in args.values()}
     rest = {key: None if id(inner) in passed else inner for key, inner in output.items()}
     return is_plain(rest, DEEPEST)
 

@@ -94,7 +94,7 @@ class Run:
         self.failure: Failure | None = None
         self.cancelled: str | None = None
         self.stopping = False
-        self.ended: list[Life] = []  # steps that the last event brought to their end
+        self.ended: list[Life] = []  # steps that ended; who watches empties it
         self._open = len(self.lives)
         self._ready: deque[Life] = deque()
         self._commands: list[Command] = []
@@ -111,8 +111,6 @@ class Run:
         if self.finished is not None:
             return commands
         self._commands = commands
-        if self.ended:
-            self.ended = []
         self._at = event.at
         self._evaluation.now = event.at // 1000
         if type(event) is CallSucceeded:  # by far the commonest

@@ -117,7 +117,11 @@ def _checker(tool: Tool) -> Callable[[Any, dict[str, Any]], Any]:
         try:
             if dump is not None:
                 output = dump(output, mode="json", warnings=False)
-            if not is_valid(output):
+            try:
+                fits = is_valid(output)
+            except ValueError:  # no JSON at all: the encoding says which part, and why
+                fits = True
+            if not fits:
                 validator.check(output, where=f"the output of {name}")
             return encode_output(output, args)
         except ValueInvalid as exc:

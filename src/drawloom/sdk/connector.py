@@ -66,7 +66,9 @@ class Tool:
         self.doc = inspect.getdoc(function) or ""
         self.summary = self.doc.partition("\n")[0]
         if not self.summary:
-            raise TypeError(f"{name}: a tool needs a docstring; its first line is the palette text")
+            raise TypeError(
+                f"{name}: a tool needs a docstring; its first line is the palette text"
+            )
         self.__doc__ = self.doc
         self.__name__ = function.__name__
         self.__wrapped__ = function

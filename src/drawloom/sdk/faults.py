@@ -34,7 +34,9 @@ def _of_python(exc: BaseException) -> Failure:
             return Failure(FailureKind.TRANSIENT, _text(exc))
         case _:
             details = {"exception": type(exc).__name__}
-            return Failure(FailureKind.DEFECT, f"{type(exc).__name__}: {_text(exc)}", None, details)
+            return Failure(
+                FailureKind.DEFECT, f"{type(exc).__name__}: {_text(exc)}", None, details
+            )
 
 
 def _text(exc: BaseException) -> str:

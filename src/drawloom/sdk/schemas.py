@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import types
 import typing
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -60,7 +61,10 @@ def input_model(name: str, signature: Signature) -> Any:
         for p in signature.parameters
     }
     config = ConfigDict(extra="forbid", ser_json_bytes="base64", val_json_bytes="base64")
-    return create_model(name, __config__=config, **fields)
+    with warnings.catch_warnings():
+        # A parameter may be called `schema` or `json`: nobody uses the model's own.
+        warnings.filterwarnings("ignore", message=".*shadows an attribute", category=UserWarning)
+        return create_model(name, __config__=config, **fields)
 
 
 def input_schema(model: Any) -> dict[str, Any]:

@@ -63,6 +63,7 @@ class Pump:
         self._inbox: deque[tuple[Runner, Any]] = deque()
         self._parked: deque[tuple[int, Runner | None, Any]] = deque()
         self.telling = Telling()
+        self._sinks = self.telling.sinks
         self._pumping = False
         self._measures = journal is not None  # somebody looks at what a call cost
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -203,7 +204,7 @@ class Pump:
         except Exception as exc:  # noqa: BLE001  # a bug of ours: this run alone stops
             self._give_up(runner, exc)
             return
-        if self.telling.sinks:
+        if self._sinks:
             self.telling.steps(runner)
         if self.journal is None:
             for command in commands:
@@ -285,7 +286,7 @@ class Pump:
         prepared = self.hands.ready.get(step.spec)  # type: ignore[call-overload]
         if prepared is None:
             prepared = self.hands.prepared(step.spec)  # type: ignore[arg-type]
-        if self.telling.sinks:
+        if self._sinks:
             self.telling.call(runner, command)
         measured = Measured() if self._measures or step.slot is not None else None
         connection = client = None
@@ -305,7 +306,10 @@ class Pump:
             return None
         if type(output) is not Waiting:
             event = CallSucceeded(command.call, output, time.time_ns() // 1000)
-            self._answer(runner, command, measured, event)
+            if measured is None:
+                self._take(runner, event)
+            else:
+                self._answer(runner, command, measured, event)
             return None
         prepared.waits = True
         measured = measured or Measured()
@@ -327,7 +331,7 @@ class Pump:
             measured.stop()
             if not measured.cpu:  # it never waited: all of its time was the interpreter's
                 measured.cpu = measured.wall
-            if self.telling.sinks:
+            if self._sinks:
                 self.telling.metrics(runner, command, measured, event)
         self._take(runner, event, measured)
 

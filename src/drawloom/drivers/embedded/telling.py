@@ -51,8 +51,10 @@ class Telling:
 
     def steps(self, runner: Runner) -> None:
         """The steps that the last event brought to their end."""
-        for life in runner.run.ended:
+        ended = runner.run.ended
+        for life in ended:
             self.fact(StepEnded(runner.run_id, life.step.name, life.status, life.ended))
+        ended.clear()
 
     def call(self, runner: Runner, command: CallTool) -> None:
         fan = runner.run.lives[command.step.index].fan

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
-
 from drawloom.connectors.core import connector as core
 from drawloom.sdk.contract import ConnectorContract
 
 # pydantic warns that a parameter is called like an attribute of its models.
-pytestmark = pytest.mark.filterwarnings("ignore:Field name .schema. in:UserWarning")
 
 
 class TestContract(ConnectorContract):

@@ -16,7 +16,6 @@ EXAMPLE = (FOLDER / "examples/by-country.yaml").read_text("utf-8")
 BLOCKS = re.findall(r"```yaml\n(.*?)```", (FOLDER / "README.md").read_text("utf-8"), re.DOTALL)
 
 # pydantic warns that a parameter is called like an attribute of its models.
-pytestmark = pytest.mark.filterwarnings("ignore:Field name .schema. in:UserWarning")
 
 
 @pytest.mark.parametrize("text", [EXAMPLE, *BLOCKS], ids=range(1 + len(BLOCKS)))

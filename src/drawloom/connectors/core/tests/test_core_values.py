@@ -10,7 +10,6 @@ from drawloom.sdk import name_fault
 from drawloom.sdk.contract import call_checked
 
 # pydantic warns that a parameter is called like an attribute of its models.
-pytestmark = pytest.mark.filterwarnings("ignore:Field name .schema. in:UserWarning")
 
 
 async def call(tool: str, **arguments: Any) -> Any:
