@@ -24,18 +24,22 @@ help: ## Show this list
 
 run: $(VENV)/ready-to-run $(DATA) ## Set up, then run the example chain on real data
 	@$(BIN)/drawloom run $(EXAMPLE)/chain.yaml
+	@echo "The report: $(EXAMPLE)/data/report.md"
+	@echo "To have the command drawloom at hand:  . $(BIN)/activate"
 
-test: lint $(DATA) ## Lint, and every test there is (about four minutes)
-	$(BIN)/python -m pytest
+test: $(VENV)/ready-to-test $(DATA) ## Lint, and every test there is (about four minutes)
+	@status=0; $(MAKE) --no-print-directory lint || status=1; \
+	$(BIN)/python -m pytest || status=1; \
+	exit $$status
 
 test-fast: $(VENV)/ready-to-test $(DATA) ## The tests that take seconds, not minutes
 	$(BIN)/python -m pytest -m "not slow" -q
 
+# All four speak, even if the first has something to say.
 lint: $(VENV)/ready-to-test ## Style, types and the import contracts
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports --no-logo
+	@status=0; for check in "ruff check ." "ruff format --check ." mypy "lint-imports --no-logo"; do \
+		echo "$$check"; $(BIN)/$$check || status=1; \
+	done; exit $$status
 
 docs: $(VENV)/ready-to-test ## Write the reference pages and build the site into site/
 	$(BIN)/python tools/reference

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from difflib import get_close_matches
 from typing import Any, Literal, NotRequired
 
@@ -73,6 +74,11 @@ def transform(value: Json) -> Value:
 def add(numbers: list[int], label: str = "") -> int:
     """The sum."""
     return sum(numbers)
+
+
+@core.tool(effect="once")
+def remind(at: datetime | None, text: str) -> None:
+    """Remind somebody."""
 
 
 class Shelf:

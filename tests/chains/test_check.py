@@ -62,6 +62,7 @@ CASES: list[tuple[str, str, str]] = [
     ("x: {use: core.add, with: {numbers: [], label: §5}}", "wrong-literal", "label does not fit"),
     ("x: {use: shop.orders, on: db, with: {days: 1, status: §opne}}", "wrong-literal", "opne"),
     ("x: {use: core.add, with: {numbers: §\"all ${input.days}\"}}", "wrong-literal", "nothing round it"),
+    ("x: {use: core.remind, with: {at: §soon, text: '${input.name}'}}", "wrong-literal", "soon"),
     # references
     ("x: {use: core.transform, with: {value: \"${steps.§lat.rows}\"}}", "unknown-step", "did you mean 'late'?"),
     ("x: {use: core.transform, with: {value: \"${steps.late.§row}\"}}", "unknown-output-field", "did you mean 'rows'?"),
@@ -220,6 +221,7 @@ def test_a_good_chain_has_no_findings(shelf: Any) -> None:
         "  sum: {use: core.add, with: {numbers: '${steps.rows.rows.n}', label: '${input.maybe ?? 1}'}}",
         "  typed: {use: core.add, with: {numbers: ['5', 5.0]}}",
         "  open: {use: mail.send, on: out, with: {to: '${steps.rows.rows[0].any.thing ?? 1}', subject: s}}",
+        "  naive: {use: core.remind, with: {at: '2024-02-29T12:00:00', text: '${input.name}'}}",
         "  mend:",
         "    use: mail.send",
         "    on: out",

@@ -80,6 +80,7 @@ def test_what_does_not_fit_comes_with_a_value_that_breaks_it(
         (rows({"type": "object", "additionalProperties": True}), rows(obj("a", a=TEXT))),
         ({"type": "object", "additionalProperties": True}, {"type": "object", "additionalProperties": TEXT}),
         (obj("a", a={}), obj("a", a=WHOLE)),
+        (obj(), {"oneOf": [obj(), obj("a")]}),
         # what conversion mends
         ({"enum": ["1", "2"]}, WHOLE), ({"const": 5.0}, WHOLE), ({"const": "1.5"}, NUMBER),
         # what nobody can prove

@@ -145,15 +145,21 @@ class Bench:
         self.started.append(process)
         return process
 
-    def until(self, process: subprocess.Popen[str], words: str) -> str:
-        """Read what a process tells until *words* come; all that was read."""
+    def until(self, process: subprocess.Popen[str], *words: str) -> str:
+        """Read what a process tells until all of *words* have come; all that was read."""
         assert process.stderr is not None
         told = ""
         for line in process.stderr:
             told += line
-            if words in line:
+            if all(word in told for word in words):
                 return told
-        raise AssertionError(f"it ended without saying {words!r}: {told}")
+        raise AssertionError(f"it ended without saying all of {words!r}: {told}")
+
+    def under_way(self, step: str, *words: object) -> subprocess.Popen[str]:
+        """Start `drawloom run …`; go on once *step* runs and the start is acknowledged."""
+        process = self.start("run", *words)
+        self.until(process, f"{step}: running", ": started")
+        return process
 
     def ended(self, process: subprocess.Popen[str]) -> Done:
         """Wait for the end of a started command."""

@@ -153,7 +153,7 @@ class Oracle:
             self.output_answer = self.output_answer or (event if waits else None)
             return waits
         place = next((p for p in self.holding("evaluating") if p.name == name), None)
-        if place is None or kind in place.asked:
+        if place is None or kind != place.asking:
             return False
         place.asked.add(kind)
         place.state = "idle"
@@ -223,7 +223,7 @@ class Oracle:
         large = {"when": draft.large_when, "with": draft.large_args, "for_each": draft.large_items}
         require(large[kind] and kind not in place.asked, f"{command.place} is evaluated elsewhere")
         require(place.state == "idle", f"{command.place} while {place.state}")
-        place.state = "evaluating"
+        place.state, place.asking = "evaluating", kind
         if not place.asked or place.asked == {"when"}:
             self._starts.append((place, None))
         self._in_window(place)

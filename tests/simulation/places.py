@@ -50,6 +50,7 @@ class Place:
     call: str = ""
     due: int = 0
     rest: tuple[float, float] = (0.0, 0.0)
+    asking: str = ""  # the evaluation that is under way
     asked: set[str] = field(default_factory=set)  # evaluations that were answered
     expect: str = ""  # what has to be said of it in this turn: call, rest, rest or fail
     output: Any = None

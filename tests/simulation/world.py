@@ -282,7 +282,7 @@ class World:
 
 
 def _evaluated(command: Evaluate) -> tuple[Any, Failure | None]:
-    evaluation = Evaluation(FULL, command.now, command.seed)
+    evaluation = Evaluation(FULL, command.now * 1000, command.seed)
     try:
         if command.kind == "condition":
             return Condition(command.source).holds(command.scope, evaluation), None

@@ -10,7 +10,7 @@ import jsonschema_rs
 from drawloom.chains.check_desk import CheckedTool, Desk
 from drawloom.chains.check_references import leaves
 from drawloom.chains.document import Step
-from drawloom.chains.findings import did_you_mean
+from drawloom.chains.findings import MOST_FINDINGS, did_you_mean, pointer_of
 from drawloom.chains.schema import LATER_CHAIN_FIELDS, LATER_STEP_FIELDS, LATER_TOOLS
 from drawloom.dataflow.compatibility import Verdict
 from drawloom.dataflow.conversion import converter_for
@@ -131,13 +131,22 @@ def _check_literals(desk: Desk, step: Step, tool: CheckedTool, path: Way) -> Non
     holes = [inner for inner, _ in leaves(step.with_)]
     schema = dict(tool.input_schema)
     given = _converted(schema, dict(step.with_))
-    engine = jsonschema_rs.validator_for(schema, validate_formats=True, offline=True)
-    valid = Validator(schema)
-    if not holes and valid.is_valid(given):
-        return
-    for error in engine.iter_errors(given):
-        _report_literal(desk, error, holes, tool, path)
+    # A run's validator judges (it knows our encodings); the other tells what kind of error it is.
+    wrong = {pointer for pointer, _ in Validator(schema).errors(given, at_most=MOST_FINDINGS)}
+    if wrong:
+        for error in _engine(schema).iter_errors(given):
+            if pointer_of(error.instance_path) in wrong:
+                _report_literal(desk, error, holes, tool, path)
     _check_texts(desk, step.with_, schema, path)
+
+
+def _engine(schema: dict[str, Any]) -> Any:
+    return jsonschema_rs.validator_for(
+        schema,
+        validate_formats=True,
+        pattern_options=jsonschema_rs.RegexOptions(),
+        offline=True,
+    )
 
 
 def _converted(schema: dict[str, Any], value: Any) -> Any:

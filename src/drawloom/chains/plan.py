@@ -68,7 +68,8 @@ class PlanStep:
     effect: Effect
     spec: ToolSpec = field(repr=False)
     arguments: Template = field(repr=False)
-    accept: Callable[[Any], dict[str, Any]] = field(repr=False)
+    fits: Callable[[Any], bool] = field(repr=False)  # whether arguments can go as they are
+    accept: Callable[[Any], dict[str, Any]] = field(repr=False)  # converts them, or raises
     when: Condition | None
     when_per_item: bool
     items: Template | None
@@ -256,6 +257,7 @@ class _Part:
             effect=effect,
             spec=tool,
             arguments=Template(step.with_ or {}, _list_places(schema)),
+            fits=validator_for(schema).is_valid,
             accept=_acceptor(schema),
             when=self.when,
             when_per_item=bool(self.items and any(path[0] in _ITEM_ROOTS for path in reads)),

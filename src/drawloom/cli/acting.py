@@ -65,6 +65,8 @@ class Act:
         self._refuse_call(call)
 
         async def apply(engine: Engine) -> None:
+            # A run that was taken up again first comes to where it stood.
+            await engine.wait(self._run)
             await engine.resolve(self._run, call, outcome, value, message)
 
         asked = {"do": "resolve", "run_id": self._run, "call": call, "outcome": outcome,

@@ -34,6 +34,7 @@ class Progress(Protocol):
 
     def sink(self, fact: Fact) -> None: ...
     def note(self, message: str) -> None: ...
+    def acknowledge(self, run: str) -> None: ...
     def __enter__(self) -> Self: ...
     def __exit__(
         self,
@@ -68,6 +69,9 @@ class NoProgress:
     def sink(self, fact: Fact) -> None:
         self.board.take(fact)
 
+    def acknowledge(self, run: str) -> None:
+        """The start of the run is on disk: from now on it cannot be lost."""
+
     def note(self, message: str) -> None:
         """Show something that a person has to know, whatever the mode."""
         console(error=True).print(shown(message, lines=True), soft_wrap=True)
@@ -92,6 +96,9 @@ class LineProgress(NoProgress):
 
     def note(self, message: str) -> None:
         self._line(message)
+
+    def acknowledge(self, run: str) -> None:
+        self._line(f"run {run}: started")
 
     def _line(self, text: str) -> None:
         self._console.print(shown(text, lines=True), soft_wrap=True)
@@ -127,6 +134,7 @@ class LiveProgress(NoProgress):
 
         super().__init__(board)
         self._console = console(error=True)
+        self._started = ""
         self._marks = _MARKS if self._console.encoding.startswith("utf") else _PLAIN_MARKS
         self._live = Live(
             get_renderable=self._drawn, console=self._console, refresh_per_second=8, transient=True
@@ -149,6 +157,9 @@ class LiveProgress(NoProgress):
         if isinstance(fact, Line):
             self.note(log_line(fact))
 
+    def acknowledge(self, run: str) -> None:
+        self._started = f"  run {run}"
+
     def note(self, message: str) -> None:
         self._console.print(shown(message, lines=True), soft_wrap=True)
 
@@ -163,7 +174,8 @@ class LiveProgress(NoProgress):
             self._add(table, row, at)
         over = board.count("succeeded", "failed", "skipped", "cancelled", "unknown")
         head = f"{board.chain}  {over} of {len(board.rows)} steps  "
-        return Group(Text(shown(head + duration((at - board.began) / 1_000_000))), table)
+        took = duration((at - board.began) / 1_000_000)
+        return Group(Text(shown(head + took + self._started)), table)
 
     def _visible(self) -> list[Row]:
         """What fits the screen: what is under way first, then what ended last."""

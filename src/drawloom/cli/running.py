@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from drawloom.project import Project
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}\Z")
+_FLUSH = 2.0  # seconds that leaving may take
 _CODES = {"succeeded": codes.OK, "unknown": codes.WAITING}
 
 
@@ -92,13 +93,19 @@ async def _run(engine: Engine, job: Job) -> int:
             engine.watch(progress.sink)
             _tell_of_others(engine, progress, job)
             main = asyncio.create_task(
-                engine.run(job.plan, job.input, run_id=job.run, bindings=job.bindings)
+                engine.run(
+                    job.plan,
+                    job.input,
+                    run_id=job.run,
+                    bindings=job.bindings,
+                    acknowledge=progress.acknowledge,
+                )
             )
             stop = Stop(job, engine, progress, main)
             _on_signals(stop)
             await _until(stop, main)
         if stop.left.is_set():
-            _leave(job, engine, stop)
+            await _leave(job, engine, stop)
         result = main.result()
         _print(job, result, tools, (now() - board.began) / 1_000_000)
         await _until_others(stop, resumed)
@@ -123,8 +130,10 @@ async def _until(stop: Stop, *work: asyncio.Future[Any]) -> None:
     left.cancel()
 
 
-def _leave(job: Job, engine: Engine, stop: Stop) -> None:
+async def _leave(job: Job, engine: Engine, stop: Stop) -> None:
     """Leave at once: the journal keeps what has happened, as it does after a crash."""
+    with suppress(TimeoutError, StateUnusable):  # that it was cancelled is not to be forgotten
+        await asyncio.wait_for(engine.flush(), _FLUSH)
     command = f"drawloom runs cancel {job.run}{job.options}"
     if engine.state is None:
         say(f"Left at once. Run {job.run} was kept in memory only, and is gone.")

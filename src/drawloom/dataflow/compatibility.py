@@ -95,9 +95,9 @@ def _broken(producer: Any, target: Any, wanted: Any) -> Fit | None:
     """The verdict `no`, if some sample of *producer* is really refused."""
     if wanted in (True, {}):
         return None
-    judge, made = _Judge(wanted), Validator(producer)
+    judge, whole, made = _Judge(wanted), _Judge(target), Validator(producer)
     for value in _candidates(producer, wanted):
-        if made.is_valid(value) and not judge.takes(value):
+        if made.is_valid(value) and not judge.takes(value) and not whole.takes(value):
             kind = _Judge(_without_facets(wanted)).takes(value)
             never = not any(judge.takes(v) for v in samples(producer) if made.is_valid(v))
             return Fit(Verdict.NO, value, of_kind=kind, never=never and disjoint(producer, target))
@@ -178,7 +178,10 @@ class _Relaxing:
                     wanted = self.relaxed(wanted, branch, depth + 1)
                 return _rooted(wanted, self._target)
         made = dict(wanted)
-        for word in ("anyOf", "oneOf", "allOf"):
+        if "oneOf" in made:
+            # Relaxed branches overlap, and what fits two of them would be refused.
+            made["allOf"] = [*made.get("allOf", ()), {"anyOf": made.pop("oneOf")}]
+        for word in ("anyOf", "allOf"):
             if word in made:
                 made[word] = [self.relaxed(part, producer, depth + 1) for part in made[word]]
         self._object(made, producer, depth)

@@ -34,11 +34,16 @@ _KEYWORDS = frozenset({"and", "or", "in", "true", "false", "null"})
 
 @dataclass(slots=True)
 class Evaluation:
-    """How expressions are evaluated just now: budget, clock (ms since 1970) and seed."""
+    """How expressions are evaluated just now: budget, clock (us since 1970, UTC) and seed."""
 
     budget: Budget = INLINE
-    now: int = 0
+    at: int = 0
     seed: int = 0
+
+    @property
+    def now(self) -> int:
+        """The clock in milliseconds, as JSONata has it."""
+        return self.at // 1000
 
 
 @dataclass(frozen=True, slots=True)

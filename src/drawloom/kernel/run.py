@@ -112,7 +112,7 @@ class Run:
             return commands
         self._commands = commands
         self._at = event.at
-        self._evaluation.now = event.at // 1000
+        self._evaluation.at = event.at
         if type(event) is CallSucceeded:  # by far the commonest
             life = self.calls.pop(event.call, None)
             if life is not None:
@@ -315,7 +315,8 @@ class Run:
         if self._evaluated and (place := life.place + "?with") in self._evaluated:
             return step.accept(self._evaluated.pop(place))
         try:
-            return step.accept(step.arguments.fill(life.scope, self._evaluation))
+            args = step.arguments.fill(life.scope, self._evaluation)
+            return args if step.fits(args) else step.accept(args)  # type: ignore[no-any-return]
         except OverBudget:
             template, place = step.arguments, life.place + "?with"
             self._ask(life, place, "template", template.source, template.reads)

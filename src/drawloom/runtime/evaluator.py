@@ -115,7 +115,7 @@ def _refused(why: str) -> ToolError:
 
 def _answer(request: bytes) -> dict[str, Any]:
     kind, source, scope, now, seed = json.loads(request)
-    evaluation = Evaluation(FULL, now, seed)
+    evaluation = Evaluation(FULL, now * 1000, seed)
     try:
         if kind == "condition":
             return {"value": Condition(source).holds(scope, evaluation)}

@@ -14,7 +14,7 @@ import asyncio
 import json
 import secrets
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, TypeAlias
@@ -144,9 +144,16 @@ class Engine:
         *,
         run_id: str | None = None,
         bindings: Mapping[str, str] | None = None,
+        acknowledge: Callable[[str], None] | None = None,
     ) -> Result:
-        """Begin a run and wait until it has ended, or waits for a person."""
+        """Begin a run and wait until it has ended, or waits for a person.
+
+        *acknowledge* is called with its id once the start is durable.
+        """
         runner = self._start(plan, input, run_id, bindings)
+        if acknowledge is not None:
+            await self._pump.until_durable(runner.lsn)
+            acknowledge(runner.run_id)
         await runner.ended()
         return Result(runner.run)
 
@@ -190,6 +197,11 @@ class Engine:
             output = encode_value(output)
         self._pump.resolve(runner, Resolved(call, outcome, now(), output, message))
         await asyncio.sleep(0)
+
+    async def flush(self) -> None:
+        """Wait until everything that has happened so far is on disk."""
+        if self._pump.journal is not None:
+            await self._pump.journal.drained()
 
     def active(self) -> tuple[str, ...]:
         """The runs that are under way or wait for a person."""

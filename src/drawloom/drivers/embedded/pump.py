@@ -172,16 +172,19 @@ class Pump:
         while inbox:
             runner, thing = inbox.popleft()
             kind = type(thing)
-            if kind is CallTool:
-                rest = self._call(runner, thing)
-                if rest is not None:  # the tool waits: this task is its own from now on
-                    self._spawn(self._pump())
-                    await rest
-                    return
-            elif kind in _COMMANDS:
-                self._do(runner, thing)
-            else:
-                self._take(runner, thing)
+            try:
+                if kind is CallTool:
+                    rest = self._call(runner, thing)
+                    if rest is not None:  # the tool waits: this task is its own from now on
+                        self._spawn(self._pump())
+                        await rest
+                        return
+                elif kind in _COMMANDS:
+                    self._do(runner, thing)
+                else:
+                    self._take(runner, thing)
+            except Exception as exc:  # noqa: BLE001  # a bug of ours: this run alone stops
+                self._give_up(runner, exc)
             count += 1
             if count & 31 == 0 and time.perf_counter() > until:
                 if journal is not None:
@@ -197,13 +200,9 @@ class Pump:
         run = runner.run
         if run.finished is not None or self.broken is not None:
             return
-        try:
-            if self.journal is not None:
-                self._record(self.journal, runner, event, measured)
-            commands = run.receive(event)
-        except Exception as exc:  # noqa: BLE001  # a bug of ours: this run alone stops
-            self._give_up(runner, exc)
-            return
+        if self.journal is not None:
+            self._record(self.journal, runner, event, measured)
+        commands = run.receive(event)
         if self._sinks:
             self.telling.steps(runner)
         if self.journal is None:
@@ -361,7 +360,10 @@ class Pump:
         if call.over:
             return
         self._end_call(call)
-        self._answer(runner, command, call.measured, event)
+        try:
+            self._answer(runner, command, call.measured, event)
+        except Exception as exc:  # noqa: BLE001  # a bug of ours: this run alone stops
+            self._give_up(runner, exc)
         self.wake()
 
     def _end_call(self, call: Call) -> None:
@@ -423,6 +425,8 @@ class Pump:
     # -- ends --------------------------------------------------------------------
 
     def _stalled(self, runner: Runner, calls: tuple[str, ...]) -> None:
+        if not runner.run.stalled:
+            return  # a person has answered while this waited for the disk
         self.telling.stalled(runner, calls)
         runner.tell()
 
