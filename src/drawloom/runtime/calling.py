@@ -168,9 +168,11 @@ class Hands:
         if client is None and connection is not None:
             client = await self._clients.get(connection)
         if prepared.is_async or prepared.tool.inline:
+            began = time.thread_time_ns()
             output = prepared.begin(client, args, context)
+            measured.cpu = time.thread_time_ns() - began
             if type(output) is Waiting:
-                output = await finish(prepared, output, measured)
+                output = prepared.check(await _metered(output, measured), output.args)
             return output
         taken = args if prepared.takes is None else prepared.takes(args, context)
         positional = () if client is None else (client,)
