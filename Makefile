@@ -29,11 +29,11 @@ run: $(VENV)/ready-to-run $(DATA) ## Set up, then run the example chain on real 
 
 test: $(VENV)/ready-to-test $(DATA) ## Lint, and every test there is (about four minutes)
 	@status=0; $(MAKE) --no-print-directory lint || status=1; \
-	$(BIN)/python -m pytest || status=1; \
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest || status=1; \
 	exit $$status
 
 test-fast: $(VENV)/ready-to-test $(DATA) ## The tests that take seconds, not minutes
-	$(BIN)/python -m pytest -m "not slow" -q
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -m "not slow" -q
 
 # All four speak, even if the first has something to say.
 lint: $(VENV)/ready-to-test ## Style, types and the import contracts

@@ -139,7 +139,9 @@ def _edge(rng: random.Random, draft: Draft, source: Draft) -> None:
         draft.document.setdefault("after", {})[name] = outcome
     # What reads the failure of a step that may continue runs after it either way.
     softened = "finished" if source.continues else "failed"
-    draft.edges[name] = {"read": "succeeded", "after": "succeeded", "why": softened}.get(kind, kind)
+    draft.edges[name] = {"read": "succeeded", "after": "succeeded", "why": softened}.get(
+        kind, kind
+    )
 
 
 def _arguments(rng: random.Random, draft: Draft) -> None:

@@ -141,7 +141,11 @@ class World:
         draft = self.blueprint.drafts[place.partition("[")[0]]
         failure = self._failure() if self.rng.random() < self.trouble else None
         if failure is None:
-            output = {"by": call, "n": self.rng.randrange(6), "list": [1, 2, 3][: self.rng.randrange(4)]}
+            output = {
+                "by": call,
+                "n": self.rng.randrange(6),
+                "list": [1, 2, 3][: self.rng.randrange(4)],
+            }
             event = CallSucceeded(call, output, self.at)
         else:
             event = CallFailed(call, failure, self.at)
@@ -312,7 +316,9 @@ def snapshot(run: Run) -> Any:
     """All that can be seen of a run."""
     lives = []
     for life in run.lives:
-        parts = [life, *(life.fan.lives[i] for i in sorted(life.fan.lives))] if life.fan else [life]
+        parts = (
+            [life, *(life.fan.lives[i] for i in sorted(life.fan.lives))] if life.fan else [life]
+        )
         lives.append([(p.place, p.status, p.attempt, p.losses, p.call, p.due) for p in parts])
         if life.fan is not None:
             fan = life.fan

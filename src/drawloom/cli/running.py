@@ -177,21 +177,15 @@ async def _until_others(stop: Stop, resumed: Mapping[str, asyncio.Task[Result]])
         say(f"Waiting for {len(waiting)} resumed runs; Ctrl-C leaves them for the next start.")
         await _until(stop, *waiting)
     for run, task in resumed.items():
-        say(_end_of(stop.engine, run, task))
+        say(_end_of(run, task))
     if stop.left.is_set() and not all(task.done() for task in waiting):
         end(codes.INTERRUPTED)
 
 
-def _end_of(engine: Engine, run: str, task: asyncio.Task[Result]) -> str:
+def _end_of(run: str, task: asyncio.Task[Result]) -> str:
     if not task.done():
         return f"run {run}: not over; it goes on at the next start"
-    if task.exception() is None:
-        return f"run {run}: {task.result().status}"
-    try:  # it ended before anybody could wait for it
-        with Store(engine.state or Path()) as store:
-            return f"run {run}: {store.run(run).status}"
-    except (StateUnusable, ValueInvalid):
-        return f"run {run}: {task.exception()}"
+    return f"run {run}: {task.exception() or task.result().status}"
 
 
 # -- telling ---------------------------------------------------------------------
