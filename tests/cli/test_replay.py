@@ -83,9 +83,7 @@ def test_an_edit_says_which_steps_would_differ(bench: Any, ran: Callable[..., st
     assert "each[0]#1 is called with another tool or other" in told.json["steps"]["each"]["why"][0]
 
 
-def test_an_edited_output_is_compared_with_the_stored(
-    bench: Any, ran: Callable[..., str]
-) -> None:
+def test_an_edited_output_is_compared_with_the_stored(bench: Any, ran: Callable[..., str]) -> None:
     path = edited(bench.folder, "double", 'twice: "${steps.twice.value}"', "twice: 4.5")
     told = bench.here("runs", "replay", ran("double"), "--chain", path, "--json").json
     assert {one["verdict"] for one in told["steps"].values()} == {"same"}
@@ -94,7 +92,10 @@ def test_an_edited_output_is_compared_with_the_stored(
 
 def test_a_step_that_was_never_called_has_no_answer(bench: Any, ran: Callable[..., str]) -> None:
     path = edited(
-        bench.folder, "double", "output:", "  more: {use: core.transform, with: {value: 1}}\noutput:"
+        bench.folder,
+        "double",
+        "output:",
+        "  more: {use: core.transform, with: {value: 1}}\noutput:",
     )
     told = bench.here("runs", "replay", ran("double"), "--chain", path, "--json").json
     assert told["steps"]["more"]["verdict"] == "added"

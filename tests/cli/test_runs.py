@@ -28,7 +28,9 @@ def test_list_filters_and_pages(bench: Any, ran: Callable[..., str]) -> None:
     ]  # fmt: skip
     failed = bench.here("runs", "list", "--status", "failed", "--json").json["runs"]
     assert [run["run"] for run in failed] == [bad]
-    of_chain = bench.here("runs", "list", "--chain", "double", "--limit", "1", "--json").json["runs"]
+    of_chain = bench.here("runs", "list", "--chain", "double", "--limit", "1", "--json").json[
+        "runs"
+    ]
     assert [run["run"] for run in of_chain] == [second]
     rest = bench.here("runs", "list", "--before", str(listed[1]["number"]), "--json").json["runs"]
     assert [run["run"] for run in rest] == [first]
@@ -46,7 +48,11 @@ def test_show_has_steps_costs_and_the_result(bench: Any, ran: Callable[..., str]
     ]  # fmt: skip
     assert '"twice": 8' in shown.out
     found = bench.here("runs", "show", run, "--json").json
-    assert (found["status"], found["input"], found["output"]["twice"]) == ("succeeded", {"n": 4}, 8)
+    assert (found["status"], found["input"], found["output"]["twice"]) == (
+        "succeeded",
+        {"n": 4},
+        8,
+    )
     assert found["steps"]["each"]["metrics"]["calls"] == 3
     assert found["steps"]["each"]["metrics"]["wall"] > 0
     assert found["steps"]["twice"]["status"] == "succeeded"

@@ -10,30 +10,31 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from pages import chain, commands, failures, findings, settings, steps, tools
+from pages import chain, commands, decisions, failures, findings, settings, steps, tools
 
-REFERENCE = Path(__file__).parents[2] / "docs/reference"
+DOCS = Path(__file__).parents[2] / "docs"
 NOTE = (
     "<!-- Written by tools/reference from the code. Change the code, then run `make docs`. -->\n\n"
 )
 
 PAGES: dict[str, Callable[[], str]] = {
-    "chain.md": chain.page,
-    "cli.md": commands.page,
-    "failures.md": failures.page,
-    "findings.md": findings.page,
-    "settings.md": settings.page,
-    "steps.md": steps.page,
-    "tools/index.md": tools.index,
+    "decisions/index.md": decisions.page,
+    "reference/chain.md": chain.page,
+    "reference/cli.md": commands.page,
+    "reference/failures.md": failures.page,
+    "reference/findings.md": findings.page,
+    "reference/settings.md": settings.page,
+    "reference/steps.md": steps.page,
+    "reference/tools/index.md": tools.index,
 }
 
 
 def written() -> Iterator[tuple[str, str]]:
-    """Each page's path below `reference/`, and its text."""
+    """Each page's path below `docs/`, and its text."""
     for name, page in PAGES.items():
         yield name, NOTE + tidy(page())
     for name, text in tools.pages():
-        yield f"tools/{name}.md", NOTE + tidy(text)
+        yield f"reference/tools/{name}.md", NOTE + tidy(text)
 
 
 def tidy(text: str) -> str:
@@ -45,8 +46,8 @@ def stale() -> list[str]:
     """Pages that are missing, out of date, or no longer generated."""
     expected = dict(written())
     found = {
-        str(path.relative_to(REFERENCE)): path.read_text(encoding="utf-8")
-        for path in REFERENCE.rglob("*.md")
+        str(path.relative_to(DOCS)): path.read_text(encoding="utf-8")
+        for path in DOCS.rglob("*.md")
         if path.read_text(encoding="utf-8").startswith(NOTE[:30])
     }
     return sorted(n for n in expected | found if expected.get(n) != found.get(n))
@@ -56,13 +57,13 @@ def write() -> None:
     """Write every page, and remove those that are no longer generated."""
     expected = dict(written())
     for name in stale():
-        path = REFERENCE / name
+        path = DOCS / name
         if name not in expected:
             path.unlink()
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(expected[name], encoding="utf-8")
-        print(f"wrote {path.relative_to(REFERENCE.parents[1])}")
+        print(f"wrote {path.relative_to(DOCS.parent)}")
 
 
 def main(*arguments: str) -> int:
@@ -72,7 +73,7 @@ def main(*arguments: str) -> int:
         return 0
     old = stale()
     for name in old:
-        print(f"docs/reference/{name} is out of date; run `make docs`")
+        print(f"docs/{name} is out of date; run `make docs`")
     return 1 if old else 0
 
 

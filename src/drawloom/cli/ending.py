@@ -68,7 +68,7 @@ def _carried_out(words: list[str]) -> int:
     except BrokenPipeError:
         raise
     except Exception as exc:  # noqa: BLE001 - the last resort: one message, no traceback
-        return _defect(words, exc)
+        return _damaged(words, exc) if _of_the_store(exc) else _defect(words, exc)
 
 
 def _told(words: list[str], exc: DrawloomError) -> int:
@@ -105,6 +105,17 @@ def _refused(words: list[str], exc: CycloptsError) -> int:
     message = " ".join(str(exc).split())
     command = " ".join(["drawloom", *(exc.command_chain or ())])
     return _message(words, "Usage", f"{message} Try `{command} --help`.", codes.UNUSABLE)
+
+
+def _of_the_store(exc: Exception) -> bool:
+    return type(exc).__module__.partition(".")[0] == "apsw"
+
+
+def _damaged(words: list[str], exc: Exception) -> int:
+    """SQLite found, while reading, that the store is not as it should be."""
+    _reraise_for_debugging(exc)
+    text = f"the store cannot be read: {exc}; `drawloom doctor` says more"
+    return _message(words, "StateUnusable", text, codes.STATE)
 
 
 def _defect(words: list[str], exc: Exception) -> int:

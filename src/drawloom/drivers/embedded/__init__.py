@@ -7,7 +7,7 @@ May import `kernel`, `chains`, `dataflow`, `policies`, `runtime`, `facts`,
 from __future__ import annotations
 
 from drawloom.drivers.embedded.engine import Durability, Engine, new_run_id
-from drawloom.drivers.embedded.runner import Result, StepResult
 from drawloom.drivers.embedded.state import STORE, owner_of
+from drawloom.drivers.results import Result, StepResult
 
 __all__ = ["STORE", "Durability", "Engine", "Result", "StepResult", "new_run_id", "owner_of"]

@@ -33,8 +33,9 @@ from drawloom.drivers.embedded.codec import Payloads
 from drawloom.drivers.embedded.journal import Journal
 from drawloom.drivers.embedded.pump import Pump
 from drawloom.drivers.embedded.recovery import PlanShelf, Replayed, replay
-from drawloom.drivers.embedded.runner import Result, Runner
+from drawloom.drivers.embedded.runner import Runner
 from drawloom.drivers.embedded.state import STORE, Ownership
+from drawloom.drivers.results import Result
 from drawloom.errors import Failure, FailureKind, StateUnusable, ValueInvalid
 from drawloom.facts import Sink
 from drawloom.kernel import (

@@ -18,7 +18,7 @@ from typing import Literal, TypeAlias
 from drawloom.chains.plan import Plan, ToolSpec
 from drawloom.drivers.embedded.codec import Payloads, call_digest
 from drawloom.drivers.embedded.recovery import PlanShelf, Replayed
-from drawloom.drivers.embedded.runner import StepResult, step_result
+from drawloom.drivers.results import StepResult, step_result
 from drawloom.drivers.embedded.store import RunRecord, Store, StoredEvent, step_of
 from drawloom.errors import Failure, JournalMismatch
 from drawloom.kernel import CallFailed, CallSucceeded, CallTool, Run

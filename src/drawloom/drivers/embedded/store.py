@@ -21,7 +21,7 @@ from drawloom.chains.plan import ToolSpec
 from drawloom.db import connect_reader, queries
 from drawloom.drivers.embedded.codec import event_of, failure_from, restored
 from drawloom.drivers.embedded.recovery import PlanShelf, Replayed
-from drawloom.drivers.embedded.runner import StepResult, step_result
+from drawloom.drivers.results import StepResult, step_result
 from drawloom.drivers.embedded.state import STORE, owner_of
 from drawloom.errors import Failure, JournalMismatch, StateUnusable, ValueInvalid
 from drawloom.kernel import Event, Run
@@ -126,7 +126,7 @@ class Store:
 
     def __init__(self, state: Path) -> None:
         self.state = state
-        self._db = connect_reader(state / STORE)
+        self._db = _opened(state / STORE)
 
     def __enter__(self) -> Self:
         return self
@@ -244,14 +244,21 @@ def open_bindings(path: Path) -> frozenset[str]:
     if not path.exists():
         return frozenset()
     try:
-        db = connect_reader(path)
+        db = _opened(path)
     except StateUnusable:
-        return frozenset()  # of another version: the engine says so, or migrates it
+        return frozenset()  # of another version, or damaged: the engine says so, or migrates it
     try:
         rows: Any = db.execute(_SQL["open_runs"]).fetchall()
     finally:
         db.close()
     return frozenset(name for row in rows for name in json.loads(row[6]).values())
+
+
+def _opened(path: Path) -> apsw.Connection:
+    try:
+        return connect_reader(path)
+    except apsw.Error as exc:
+        raise StateUnusable(f"{path} cannot be read: {exc}; `drawloom doctor` says more") from None
 
 
 def step_of(call: str) -> str:

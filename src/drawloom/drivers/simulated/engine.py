@@ -1,0 +1,329 @@
+"""The simulated engine: no files, no threads, and a clock of its own.
+
+    async with SimulatedEngine([my_tool]) as engine:
+        result = await engine.run(plan, {"days": 3})
+
+Nothing is kept: what is under way when the engine closes is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Iterable, Mapping
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from drawloom.chains.plan import Plan
+from drawloom.dataflow.expressions import FULL, INLINE, Budget
+from drawloom.dataflow.references import Condition, Evaluation, Template, listing
+from drawloom.dataflow.validation import validator_for
+from drawloom.dataflow.values import encode_value
+from drawloom.doors import Doors
+from drawloom.drivers.results import Result
+from drawloom.drivers.simulated.clock import Alarm, Clock
+from drawloom.errors import ExpressionInvalid, Failure, FailureKind, ValueInvalid
+from drawloom.facts import Fact, RunEnded, RunStalled, RunStarted, Sink, StepEnded
+from drawloom.kernel import (
+    AwaitResolution,
+    CallFailed,
+    CallSucceeded,
+    CallTool,
+    CancelCall,
+    CancelRequested,
+    Command,
+    Evaluate,
+    Evaluated,
+    Event,
+    Finish,
+    Resolved,
+    Run,
+    SetTimer,
+    Started,
+    TimerFired,
+)
+from drawloom.runtime import Catalogue, Clients, Hands, Measured, StoredConnection
+from drawloom.runtime.calling import failure_of
+from drawloom.sdk import Context, Tool
+
+
+class _Active:
+    """A run that is under way: its kernel, its calls, and who waits for it."""
+
+    def __init__(self, run: Run, bindings: Mapping[str, str]) -> None:
+        self.run = run
+        self.bindings = bindings
+        self.calls: dict[str, tuple[asyncio.Task[None], Alarm]] = {}
+        self.waiters: list[asyncio.Future[None]] = []
+
+    @property
+    def stalled(self) -> bool:
+        run = self.run
+        return bool(run.unknown_calls) and not run.calls and not run.evaluations
+
+    def tell(self) -> None:
+        for waiter in self.waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+        self.waiters.clear()
+
+
+class SimulatedEngine:
+    """Runs chains in memory. An async context manager, with the face of the embedded engine.
+
+    *tools* are a catalogue or the tools themselves. Tools run on the event
+    loop, threads are not used; one that really waits is really waited for, one
+    that awaits `clock.sleep` takes virtual time.
+    """
+
+    def __init__(
+        self,
+        tools: Catalogue | Iterable[Tool] = (),
+        clock: Clock | None = None,
+        connections: Mapping[str, StoredConnection] | None = None,
+        *,
+        budget: Budget = INLINE,
+    ) -> None:
+        self.catalogue = tools if isinstance(tools, Catalogue) else Catalogue(tools)
+        self.clock = clock or Clock()
+        self._hands = Hands(Clients(self.catalogue, dict(connections or {}), Doors()))
+        self._budget = budget
+        self._active: dict[str, _Active] = {}
+        self._ended: dict[str, Run] = {}
+        self._inbox: deque[tuple[_Active, Event]] = deque()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._moved = asyncio.Event()
+        self._pump: asyncio.Task[None] | None = None
+        self._sinks: list[Sink] = []
+        self.clock.on_sleep = self._moved.set
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        rest = [*self._tasks, *([self._pump] if self._pump else [])]
+        for task in rest:
+            task.cancel()
+        await asyncio.gather(*rest, return_exceptions=True)
+        await self._hands.aclose()
+
+    # -- runs --------------------------------------------------------------------
+
+    async def start(
+        self,
+        plan: Plan,
+        input: Mapping[str, Any] | None = None,
+        *,
+        run_id: str | None = None,
+        bindings: Mapping[str, str] | None = None,
+    ) -> str:
+        """Begin a run; its id. Raises `ValueInvalid` for input that does not fit."""
+        accepted = encode_value(plan.accept_input(input))
+        run_id = run_id or f"run-{len(self._active) + len(self._ended) + 1}"
+        if run_id in self._active or run_id in self._ended:
+            raise ValueInvalid(f"there is already a run {run_id!r}")
+        active = _Active(Run(plan, run_id, budget=self._budget), dict(bindings or {}))
+        self._active[run_id] = active
+        self._tell(RunStarted(run_id, plan.name, self.clock.now))
+        self._post(active, Started(accepted, self.clock.now))
+        return run_id
+
+    async def run(
+        self,
+        plan: Plan,
+        input: Mapping[str, Any] | None = None,
+        *,
+        run_id: str | None = None,
+        bindings: Mapping[str, str] | None = None,
+    ) -> Result:
+        """Begin a run and wait until it has ended, or waits for a person."""
+        return await self.wait(await self.start(plan, input, run_id=run_id, bindings=bindings))
+
+    async def wait(self, run_id: str) -> Result:
+        """Wait until a run has ended, or waits for a person."""
+        if run_id in self._ended:
+            return Result(self._ended[run_id])
+        active = self._found(run_id)
+        if not active.stalled or self._inbox:
+            waiter = asyncio.get_running_loop().create_future()
+            active.waiters.append(waiter)
+            await waiter
+        return Result(active.run)
+
+    async def cancel(self, run_id: str, reason: str = "asked to stop") -> None:
+        """Ask a run to stop. Clean-up steps still run; `wait` tells the end."""
+        self._post(self._found(run_id), CancelRequested(reason, self.clock.now))
+
+    async def resolve(
+        self,
+        run_id: str,
+        call: str,
+        outcome: Literal["succeeded", "failed", "again"],
+        output: Any = None,
+        message: str = "",
+    ) -> None:
+        """Say how a call with an unknown outcome ended, or have it made again.
+
+        Raises `ValueInvalid` where the run does not wait for that call, or
+        *output* does not fit the tool's output schema.
+        """
+        active = self._found(run_id)
+        waiting = active.run.unknown_calls
+        if call not in waiting:
+            known = ", ".join(waiting) or "nothing"
+            raise ValueInvalid(f"run {run_id} does not wait for {call!r}; it waits for {known}")
+        if outcome == "succeeded":
+            step = active.run.plan.by_name[call.partition("#")[0].partition("[")[0]]
+            validator_for(dict(step.spec.output_schema)).check(output, where="output")
+            output = encode_value(output)
+        self._post(active, Resolved(call, outcome, self.clock.now, output, message))
+
+    def active(self) -> tuple[str, ...]:
+        """The runs that are under way or wait for a person."""
+        return tuple(self._active)
+
+    def watch(self, sink: Sink) -> None:
+        """Have the facts of runs and steps given to *sink* from now on."""
+        self._sinks.append(sink)
+
+    def _found(self, run_id: str) -> _Active:
+        if run_id not in self._active:
+            raise ValueInvalid(f"run {run_id!r} is not under way here")
+        return self._active[run_id]
+
+    def _tell(self, fact: Fact) -> None:
+        for sink in self._sinks:
+            sink(fact)
+
+    # -- the pump ----------------------------------------------------------------
+
+    def _post(self, active: _Active, event: Event) -> None:
+        self._inbox.append((active, event))
+        self._moved.set()
+        if self._pump is None or self._pump.done():
+            self._pump = asyncio.create_task(self._go_on())
+
+    async def _go_on(self) -> None:
+        """Take what has come in; when all that is under way sleeps, move the clock."""
+        while True:
+            while self._inbox:
+                self._take(*self._inbox.popleft())
+            if len(self._tasks) > self.clock.sleeping:
+                self._moved.clear()
+                await self._moved.wait()
+            elif not self._inbox and not self.clock.advance():
+                return
+
+    def _take(self, active: _Active, event: Event) -> None:
+        run = active.run
+        for command in run.receive(event):
+            self._carry_out(active, command)
+        for life in run.ended:
+            self._tell(StepEnded(run.run_id, life.step.name, life.status, life.ended))
+        run.ended.clear()
+
+    def _carry_out(self, active: _Active, command: Command) -> None:
+        match command:
+            case CallTool():
+                self._call(active, command)
+            case SetTimer(call=call, due=due):
+                self.clock.at(due, lambda: self._post(active, TimerFired(call, self.clock.now)))
+            case CancelCall(call=call):
+                self._stop(active, call)
+            case Evaluate():
+                self._post(active, _evaluated(command, self.clock.now))
+            case AwaitResolution(calls=calls):
+                self._tell(RunStalled(active.run.run_id, calls, self.clock.now))
+                active.tell()
+            case Finish():
+                self._finish(active, command)
+
+    def _finish(self, active: _Active, finish: Finish) -> None:
+        run = active.run
+        for call in list(active.calls):
+            self._stop(active, call)
+        del self._active[run.run_id]
+        self._ended[run.run_id] = run
+        ended = RunEnded(run.run_id, run.plan.name, finish.status, self.clock.now, finish.failure)
+        self._tell(ended)
+        active.tell()
+
+    # -- calls -------------------------------------------------------------------
+
+    def _call(self, active: _Active, command: CallTool) -> None:
+        step = command.step
+        due = self.clock.now + round(step.timeout * 1_000_000)
+        alarm = self.clock.at(due, lambda: self._expire(active, command))
+        task = asyncio.create_task(self._called(active, command))
+        active.calls[command.call] = (task, alarm)
+        self._tasks.add(task)
+        task.add_done_callback(self._over)
+
+    def _over(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._moved.set()
+
+    def _stop(self, active: _Active, call: str) -> bool:
+        """Nobody waits for a call any more; False where it was over already."""
+        found = active.calls.pop(call, None)
+        if found is not None:
+            task, alarm = found
+            alarm.off = True
+            task.cancel()
+        return found is not None
+
+    def _expire(self, active: _Active, command: CallTool) -> None:
+        if self._stop(active, command.call):
+            timeout = command.step.timeout
+            message = f"{command.step.tool} gave no answer within {timeout:g} s"
+            failure = Failure(FailureKind.TIMEOUT, message)
+            self._post(active, CallFailed(command.call, failure, self.clock.now))
+
+    async def _called(self, active: _Active, command: CallTool) -> None:
+        tool: Any = command.step.spec
+        event: Event
+        try:
+            output = await self._answer(active, command, tool)
+        except asyncio.CancelledError:
+            if command.call not in active.calls:
+                return
+            failure = Failure(FailureKind.DEFECT, f"{tool.name} cancelled its own call")
+            event = CallFailed(command.call, failure, self.clock.now)
+        except (Exception, SystemExit) as exc:  # noqa: BLE001  # whatever a tool does
+            event = CallFailed(command.call, failure_of(tool, exc), self.clock.now)
+        else:
+            event = CallSucceeded(command.call, output, self.clock.now)
+        if command.call in active.calls:
+            active.calls.pop(command.call)[1].off = True
+            self._post(active, event)
+
+    async def _answer(self, active: _Active, command: CallTool, tool: Tool) -> Any:
+        step, run_id = command.step, active.run.run_id
+        item = "" if command.item is None else f"[{command.item}]"
+        key = f"{run_id}/{step.name}{item}"
+        context = Context(run_id, step.name, command.call, key, command.attempt)
+        prepared = self._hands.prepared(tool)
+        slot = None if step.slot is None else active.bindings.get(step.slot, step.slot)
+        if prepared.is_async or slot is not None:
+            return await self._hands.call(prepared, slot, command.args, context, Measured())
+        return prepared.begin(None, command.args, context)
+
+
+def _evaluated(command: Evaluate, at: int) -> Evaluated:
+    """An expression that is too large for a loop; here nobody else waits for it."""
+    evaluation = Evaluation(FULL, command.now * 1000, command.seed)
+    try:
+        if command.kind == "condition":
+            value: Any = Condition(command.source).holds(command.scope, evaluation)
+        elif command.kind == "list":
+            value = listing(command.source).fill(command.scope, evaluation)
+        else:
+            value = Template(command.source).fill(command.scope, evaluation)
+    except (ExpressionInvalid, ValueInvalid) as exc:
+        return Evaluated(command.place, at, failure=Failure(FailureKind.INVALID, str(exc)))
+    return Evaluated(command.place, at, value)
