@@ -51,9 +51,9 @@ def test_what_is_no_chain_is_2(bench: Any) -> None:
     done = bench.here("check", "broken.yaml")
     assert done.code == 2
     assert "broken.yaml:" in done.out
-    missing = bench.here("check", "none.yaml", "double.yaml", "--json")
+    missing = bench.here("check", "nothing-like-it", "double.yaml", "--json")
     assert missing.code == 2
-    assert missing.json["unreadable"] == ["there is no file none.yaml"]
+    assert missing.json["unreadable"] == ["there is no file nothing-like-it"]
     assert bench.here("check").code == 2
     folder = bench.here("check", ".")
     assert (folder.code, "is a folder" in folder.err) == (2, True)

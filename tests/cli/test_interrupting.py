@@ -241,3 +241,35 @@ def test_a_run_whose_tool_is_gone_is_said_and_can_be_abandoned(bench: Any) -> No
     assert bench.apart("runs", "cancel", "lone", "--abandon").code == 0
     assert bench.runs()[0]["status"] == "cancelled"
     assert bench.here("runs", "list", "--status", "running", "--json").json["runs"] == []
+
+
+def test_a_run_that_waits_for_a_person_can_be_cancelled(bench: Any) -> None:
+    run = killed_paying(bench)
+    assert bench.here("runs", "cancel", run).code == 0
+    assert bench.runs()[0]["status"] == "cancelled"
+
+
+def test_resumed_runs_are_waited_for_and_ctrl_c_leaves_them(bench: Any) -> None:
+    process = bench.under_way("held", "waiting.yaml", "--id", "earlier")
+    process.kill()
+    bench.ended(process)
+    process = bench.start("run", "double.yaml")
+    told = bench.until(process, "Waiting for 1 resumed")
+    assert "Taken up again where an earlier process left off: earlier" in told
+    process.send_signal(signal.SIGINT)
+    done = bench.ended(process)
+    assert "double succeeded" in done.out, "the own result is told before"
+    assert "run earlier: not over; it goes on at the next start" in done.err
+    assert done.code == 130
+    assert [run["status"] for run in bench.runs()] == ["running", "succeeded"]
+
+
+def test_ctrl_c_of_a_follower_leaves_the_run_alone(bench: Any) -> None:
+    process = bench.under_way("held", "waiting.yaml", "--id", "goes-on")
+    follower = bench.start("runs", "follow", "goes-on")
+    assert follower.stdout is not None
+    assert "started" in follower.stdout.readline()
+    follower.send_signal(signal.SIGINT)
+    assert bench.ended(follower).code == 130
+    bench.open_gate()
+    assert bench.ended(process).code == 0

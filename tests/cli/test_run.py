@@ -86,6 +86,16 @@ def test_wrong_input_is_2_names_the_place_and_starts_nothing(
     assert not (bench.folder / ".drawloom").exists(), "nothing was started"
 
 
+def test_a_missing_input_says_how_to_give_it(bench: Any) -> None:
+    (bench.folder / "needs.yaml").write_text(
+        "chain: needs\ninput: {who: {type: string}}\n"
+        'steps: {s: {use: core.log, with: {message: "${input.who}"}}}\n'
+    )
+    done = bench.here("run", "needs.yaml")
+    assert (done.code, "--input who=VALUE" in done.err) == (2, True)
+    assert bench.here("run", "needs.yaml", "-i", "who=me").code == 0
+
+
 def test_errors_in_json_are_a_document_too(bench: Any) -> None:
     done = bench.here("run", "double.yaml", "--json", "-i", "n=abc")
     assert done.code == 2

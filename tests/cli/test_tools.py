@@ -59,7 +59,9 @@ def test_call_runs_one_tool_and_keeps_nothing(bench: Any) -> None:
     wrong = bench.here("tools", "call", "my.pay", "-i", "amount=much")
     assert (wrong.code, "--input amount: 'much' is not an integer" in wrong.err) == (2, True)
     missing = bench.here("tools", "call", "my.pay")
-    assert (missing.code, "amount" in missing.err) == (1, True)
+    assert (missing.code, "--input amount=VALUE" in missing.err) == (2, True)
+    wide = bench.here("tools", "call", "core.fail", "--input-json", '{"message": ""}')
+    assert (wide.code, "/message" in wide.err) == (2, True)
 
 
 def test_call_uses_a_connection_by_kind_by_name_or_given_on_the_spot(bench: Any) -> None:
@@ -93,7 +95,7 @@ def test_a_secret_in_clear_is_refused_and_never_repeated(bench: Any) -> None:
 
 
 def test_schemas_are_printed(bench: Any) -> None:
-    assert bench.here("schema", "chain").json["title"] == "Drawloom chain"
+    assert bench.here("schema", "chain", "--json").json["title"] == "Drawloom chain"
     assert bench.here("schema", "tool", "my.pay").json["required"] == ["amount"]
     assert bench.here("schema", "tool", "my.pay", "--output").json["type"] == "object"
     assert "path" in bench.here("schema", "connection", "sqlite").json["properties"]

@@ -32,8 +32,15 @@ class Act:
     """Something to be done about one stored run."""
 
     def __init__(
-        self, project: Project, state: Path | None, id: str, wait: bool, as_json: bool
+        self,
+        project: Project,
+        state: Path | None,
+        id: str,
+        wait: bool,
+        as_json: bool,
+        options: str,
     ) -> None:
+        self._options = options
         self._project = project
         self._state = state or project.state
         self._wait = wait
@@ -104,7 +111,7 @@ class Act:
             if why := engine.unrecovered.get(self._run):
                 raise StateUnusable(
                     f"run {self._run} cannot be taken up: {why}. "
-                    f"`drawloom runs cancel {self._run} --abandon` ends it without clean-up"
+                    f"`drawloom runs cancel {self._run} --abandon{self._options}` ends it without clean-up"
                 )
             asyncio.get_running_loop().add_signal_handler(signal.SIGINT, self._leave)
             await apply(engine)
@@ -141,9 +148,9 @@ class Act:
             print_json({**shapes.record(record), "output": record.output})
             return
         summary.print_head(record.chain, record.status, record.id, record.seconds)
-        summary.print_outcome(record.output, record.failure, record.id, "")
+        summary.print_outcome(record.output, record.failure, record.id, self._options)
         if not record.over:
-            say(f"To look further: drawloom runs show {record.id}")
+            say(f"To look further: drawloom runs show {record.id}{self._options}")
 
 
 def _ended(status: str) -> str:

@@ -12,6 +12,8 @@ from drawloom.cli.board import Board
 from drawloom.cli.inputs import read_input
 from drawloom.cli.progress import NoProgress, log_line
 from drawloom.cli.terminal import json_text, print_json, print_lines, say
+from drawloom.dataflow.conversion import converter_for
+from drawloom.dataflow.validation import validator_for
 from drawloom.drivers.embedded import Engine, Result
 from drawloom.facts import Fact, Line
 
@@ -35,7 +37,8 @@ def call_tool(
     tool = project.catalogue.find(name)
     plan = compile_chain(chain_of(_document(tool)), project.catalogue.find)
     bound = project.bindings(plan, bind or _only(project, tool))
-    arguments = read_input(given, whole, tool.input_schema)
+    arguments = converter_for(tool.input_schema)(read_input(given, whole, tool.input_schema))
+    validator_for(tool.input_schema).check(arguments, where="the input")
     engine = project.engine("memory", extra=bound.extra)
     result = asyncio.run(_called(engine, plan, arguments, dict(bound.slots)))
     step = result.steps[_STEP]

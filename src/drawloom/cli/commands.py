@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.metadata import version
-from typing import Final
+from typing import Any, Final
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
 _HELP: Final = """\
 A workflow studio: typed tools, chains checked before they run, and runs that survive kill -9.
@@ -19,7 +19,8 @@ To begin:
 
 Exit codes: 0 all is well, 1 findings or a run that failed, 2 unusable input,
 3 the state directory is owned or unusable, 4 a run waits for a person,
-130 interrupted. `--json` gives one JSON document on stdout with every command."""
+130 interrupted. `--json` gives one JSON document on stdout with every command, and
+where something is wrong {error: {kind, message, findings}}."""
 
 _COMMANDS: Final = {
     "run": "Run a chain, and see how it goes.",
@@ -38,6 +39,11 @@ def _version() -> str:
     return version("drawloom")
 
 
+def _default(value: Any) -> str | None:
+    """How the help shows a default; one that says nothing is left out."""
+    return None if value is False or value == "" else str(value)
+
+
 def app_for(words: Sequence[str] = ()) -> App:
     """The command line. With *words* that name a command, that command's own text is its help.
 
@@ -50,6 +56,7 @@ def app_for(words: Sequence[str] = ()) -> App:
         version=_version,
         help_format="plaintext",
         help_formatter="plain",
+        default_parameter=Parameter(show_default=_default),
     )
     named = any(word in _COMMANDS for word in words[:1])
     for name, text in _COMMANDS.items():

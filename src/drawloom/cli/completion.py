@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from drawloom.cli.options import AsJson
+
 
 def completion(
     shell: Annotated[
@@ -17,6 +19,7 @@ def completion(
     show: Annotated[
         bool, Parameter(negative="", help="Print the script; install nothing.")
     ] = False,
+    json: AsJson = False,
 ) -> int:
     """Install the completion of commands for your shell.
 
@@ -27,7 +30,7 @@ def completion(
     from cyclopts.completion.detect import ShellDetectionError
 
     from drawloom.cli.commands import app_for
-    from drawloom.cli.terminal import print_lines
+    from drawloom.cli.terminal import print_json, print_lines
     from drawloom.errors import ValueInvalid
 
     app = app_for()
@@ -36,7 +39,10 @@ def completion(
             print_lines(app.generate_completion(shell=shell))
         else:
             path = app.install_completion(shell=shell)
-            print_lines(f"Installed in {path}; open a new shell to use it.")
+            if json:
+                print_json({"installed": str(path)})
+            else:
+                print_lines(f"Installed in {path}; open a new shell to use it.")
     except ShellDetectionError:
         raise ValueInvalid("cannot tell which shell this is; name it: bash, zsh or fish") from None
     except OSError as exc:

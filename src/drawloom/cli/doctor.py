@@ -12,6 +12,9 @@ def doctor(
 
     Exit codes: 0 nothing is wrong (there may be warnings), 1 something is.
 
+    With --json: {healthy, checks: [{name, grade, found, advice}]}; a grade is ok,
+    warning or error.
+
     For example:
       drawloom doctor
       drawloom doctor --state /var/lib/orders --json

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -32,7 +33,7 @@ def init(
     if json:
         print_json({"folder": str(folder), "files": [path.name for path in written]})
         return 0
-    enter = "" if folder == Path() else f"  cd {folder}\n"
+    enter = "" if folder == Path() else f"  cd {quote(str(folder))}\n"
     names = "\n".join(f"  {path}" for path in written)
     print_lines(
         f"Wrote\n{names}\n\nNow try\n{enter}"

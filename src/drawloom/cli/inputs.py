@@ -31,7 +31,11 @@ def read_input(
         if name in fields:
             raise ValueInvalid(f"--input {name} is given twice")
         fields[name] = _field(name, text, schema)
-    return {**read, **fields}
+    found = {**read, **fields}
+    if missing := [name for name in schema.get("required", ()) if name not in found]:
+        options = " ".join(f"--input {name}=VALUE" for name in missing)
+        raise ValueInvalid(f"the input lacks {', '.join(missing)}; give it with {options}")
+    return found
 
 
 def _whole(source: str) -> dict[str, Any]:

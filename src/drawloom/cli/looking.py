@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _CODES = {"failed": codes.FAILED, "cancelled": codes.FAILED, "unknown": codes.WAITING}
 
 
-def print_runs(store: Store, found: Sequence[RunRecord], limit: int) -> None:
+def print_runs(store: Store, found: Sequence[RunRecord], limit: int, options: str) -> None:
     """A table of runs."""
     if not found:
         say("No runs here yet, or none that fit; `drawloom run FILE` makes one.")
@@ -47,7 +47,7 @@ def print_runs(store: Store, found: Sequence[RunRecord], limit: int) -> None:
     ]
     print_table(("RUN", "CHAIN", "STATUS", "STARTED", "TIME", "WHY"), rows)
     if len(found) == limit:
-        say(f"There may be more: drawloom runs list --before {found[-1].number}")
+        say(f"There may be more: drawloom runs list --before {found[-1].number}{options}")
 
 
 def _idle(status: str) -> str:
@@ -56,12 +56,17 @@ def _idle(status: str) -> str:
 
 
 def show(
-    store: Store, project: Project, record: RunRecord, step: str | None, as_json: bool
+    store: Store,
+    project: Project,
+    record: RunRecord,
+    step: str | None,
+    as_json: bool,
+    options: str,
 ) -> int:
     """Show one run, or one step of it."""
     history, why = _history(store, project, record)
     if step is not None:
-        return _show_step(record, history, why, step, as_json)
+        return _show_step(record, history, why, step, as_json, options)
     owner = None if record.over else owner_of(store.state)
     if as_json:
         print_json(_run_json(record, history, why, owner))
@@ -73,9 +78,9 @@ def show(
     else:
         print_lines("")
         _print_steps(history)
-    summary.print_outcome(record.output, record.failure, record.id, "")
+    summary.print_outcome(record.output, record.failure, record.id, options)
     if history is not None and record.status == "unknown":
-        summary.print_unknown(record.id, history.unknown, "")
+        summary.print_unknown(record.id, history.unknown, options)
     return codes.OK
 
 
@@ -139,7 +144,12 @@ def _steps_json(history: History) -> dict[str, Any]:
 
 
 def _show_step(
-    record: RunRecord, history: History | None, why: str | None, name: str, as_json: bool
+    record: RunRecord,
+    history: History | None,
+    why: str | None,
+    name: str,
+    as_json: bool,
+    options: str,
 ) -> int:
     if history is None:
         raise ValueInvalid(f"the steps of run {record.id} cannot be worked out: {why}")
@@ -159,11 +169,13 @@ def _show_step(
             }
         )
         return codes.OK
-    _print_step(record, step, events)
+    _print_step(record, step, events, options)
     return codes.OK
 
 
-def _print_step(record: RunRecord, step: StoredStep, events: list[StoredEvent]) -> None:
+def _print_step(
+    record: RunRecord, step: StoredStep, events: list[StoredEvent], options: str
+) -> None:
     print_lines(f"{step.name}   {step.tool}   {step.result.status}")
     print_table(
         ("AT", "CALL", "WHAT", "TIME", "WHY"),
@@ -179,7 +191,7 @@ def _print_step(record: RunRecord, step: StoredStep, events: list[StoredEvent]) 
         ],
     )
     if step.result.output is not None:
-        command = f"drawloom runs show {record.id} --step {step.name} --json"
+        command = f"drawloom runs show {record.id} --step {step.name} --json{options}"
         summary.print_value("output", step.result.output, command)
 
 

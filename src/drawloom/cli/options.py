@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 from cyclopts import Parameter
@@ -15,7 +17,6 @@ AsJson: TypeAlias = Annotated[
     Parameter(
         name="--json",
         negative="",
-        show_default=False,
         help="One JSON document on stdout; the rest on stderr.",
     ),
 ]
@@ -74,3 +75,16 @@ def project_of(folder: Path | None, chain: Path | None = None) -> Project:
         if near.file is not None:
             return near
     return Project.find(Path())
+
+
+def options_for(project: Project, given: Path | None, state: Path | None) -> str:
+    """What a later command needs to find this state again."""
+    from drawloom.project import Project
+
+    if state is not None:
+        return f" --state {quote(str(state))}"
+    if given is None and Project.find(Path()).folder == project.folder:
+        return ""
+    with suppress(ValueError):
+        return f" --project {quote(str(project.folder.relative_to(Path().absolute())))}"
+    return f" --project {quote(str(project.folder))}"

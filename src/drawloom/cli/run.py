@@ -15,6 +15,7 @@ from drawloom.cli.options import (
     Inputs,
     ProjectFolder,
     StateFolder,
+    options_for,
     project_of,
 )
 
@@ -48,7 +49,13 @@ def run(
     The chain is checked first; nothing starts where the check finds an error.
     Ctrl-C asks the run to stop and waits for its clean-up; a second Ctrl-C leaves
     at once, and the run goes on at the next start. Runs that an earlier process
-    left unfinished are taken up again, and waited for.
+    left unfinished are taken up again, and waited for. Exit codes: 0 succeeded,
+    1 failed or cancelled, 2 nothing was started, 3 the state is not to be had,
+    4 it waits for a person, 130 interrupted.
+
+    With --json: {run, chain, status, output, failure, unknown, steps}, where steps
+    gives by name {tool, status, attempts, seconds, failure, items_done, items_total}
+    and a failure is {kind, message, retry_after, details, harmless}.
 
     For example:
       drawloom run orders.yaml --input days=3
@@ -56,7 +63,7 @@ def run(
       drawloom run orders.yaml --bind db=sqlite:path=orders.db
     """
     from drawloom.cli.inputs import read_input
-    from drawloom.cli.running import Job, options_for, progress_mode, run_id, run_job
+    from drawloom.cli.running import Job, progress_mode, run_id, run_job
 
     found = project_of(project, file)
     plan = found.checked_plan(found.load_chain(file))

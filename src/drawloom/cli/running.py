@@ -9,9 +9,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
-from shlex import quote
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from drawloom.chains import Plan
 from drawloom.cli import codes, shapes, summary
@@ -22,9 +20,6 @@ from drawloom.cli.terminal import print_json, print_lines, say
 from drawloom.drivers.embedded import Engine, Result, new_run_id
 from drawloom.drivers.embedded.store import Store
 from drawloom.errors import StateUnusable, ValueInvalid
-
-if TYPE_CHECKING:
-    from drawloom.project import Project
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}\Z")
 _FLUSH = 2.0  # seconds that leaving may take
@@ -211,19 +206,3 @@ def progress_mode(watch: bool | None, as_json: bool) -> str:
     if sys.stderr.isatty():
         return "live"
     return "none" if as_json and watch is None else "lines"
-
-
-def options_for(project: Project, given: Path | None, state: Path | None) -> str:
-    """What a later command needs to find this state again."""
-    from drawloom.project import Project
-
-    if state is not None:
-        return f" --state {quote(str(state))}"
-    if given is None and Project.find(Path()).folder == project.folder:
-        return ""
-    with suppress(ValueError):
-        return f" --project {quote(str(project.folder.relative_to(Path().absolute())))}"
-    return f" --project {quote(str(project.folder))}"
-
-
-__all__ = ["Job", "options_for", "progress_mode", "run_id", "run_job"]

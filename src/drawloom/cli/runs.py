@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import App, Parameter
 
 from drawloom.cli import runs_acting
-from drawloom.cli.options import AsJson, ProjectFolder, RunId, StateFolder, project_of
+from drawloom.cli.options import (
+    AsJson,
+    ProjectFolder,
+    RunId,
+    StateFolder,
+    options_for,
+    project_of,
+)
 
 if TYPE_CHECKING:
     from drawloom.drivers.embedded.store import Store
@@ -43,6 +50,9 @@ def list_(
 ) -> int:
     """List runs, the latest first.
 
+    With --json: {runs: [{run, chain, status, number, started_at, ended_at, seconds,
+    failure}]}; instants are RFC 3339 in UTC.
+
     For example:
       drawloom runs list --status failed
       drawloom runs list --chain late-orders --limit 100 --json
@@ -51,12 +61,13 @@ def list_(
     from drawloom.cli.looking import print_runs
     from drawloom.cli.terminal import print_json
 
+    options = options_for(project_of(project), project, state)
     with store_of(project, state) as store:
         found = store.list(status, chain, limit, before)
         if json:
             print_json({"runs": [shapes.record(record) for record in found]})
         else:
-            print_runs(store, found, limit)
+            print_runs(store, found, limit, options)
     return 0
 
 
@@ -74,14 +85,21 @@ def show(
 ) -> int:
     """Show a run: its steps, what they cost, its result or its failure.
 
+    With --json: what a list has of the run, and {version, bindings, input, output,
+    owner, unknown, steps, steps_missing}; each step has its metrics {calls, wall, cpu,
+    bytes_in, bytes_out} in seconds and bytes. With --step: that step, its output and
+    its events.
+
     For example:
       drawloom runs show 0194
       drawloom runs show 0194 --step late --json
     """
     from drawloom.cli import looking
 
+    found = project_of(project)
+    options = options_for(found, project, state)
     with store_of(project, state) as store:
-        return looking.show(store, project_of(project), store.run(id), step, json)
+        return looking.show(store, found, store.run(id), step, json, options)
 
 
 @runs.command
@@ -97,6 +115,8 @@ def follow(
 
     The run belongs to another process; Ctrl-C ends the watching, not the run.
     With `--json` each event is one JSON document on a line of its own.
+
+    An event is {seq, at, kind, call, step, seconds, failure}.
 
     For example:
       drawloom runs follow 0194

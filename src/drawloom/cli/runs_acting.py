@@ -7,7 +7,14 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from drawloom.cli.options import AsJson, ProjectFolder, RunId, StateFolder, project_of
+from drawloom.cli.options import (
+    AsJson,
+    ProjectFolder,
+    RunId,
+    StateFolder,
+    options_for,
+    project_of,
+)
 
 Wait = Annotated[
     bool, Parameter(name="--wait", negative="--no-wait", help="Wait until the run is over.")
@@ -36,12 +43,15 @@ def cancel(
     If another process has the run, that one is asked. Exit codes: 0 the run is
     cancelled (or asked to be, with --no-wait), 1 it ended otherwise.
 
+    With --json: what `runs list` has of the run, and its output.
+
     For example:
       drawloom runs cancel 0194 --reason "wrong month"
     """
     from drawloom.cli.acting import Act
 
-    act = Act(project_of(project), state, id, wait, json)
+    found = project_of(project)
+    act = Act(found, state, id, wait, json, options_for(found, project, state))
     return act.abandon(reason) if abandon else act.cancel(reason)
 
 
@@ -68,6 +78,8 @@ def resolve(
 ) -> int:
     """Say how a call ended whose outcome nobody could know; the run then goes on.
 
+    With --json: what `runs list` has of the run, and its output.
+
     For example:
       drawloom runs resolve 0194 pay#1 --succeeded --output '{"id": "p-7"}'
       drawloom runs resolve 0194 pay#1 --failed --message "the bank never saw it"
@@ -83,7 +95,9 @@ def resolve(
     outcome: Literal["succeeded", "failed", "again"] = outcomes[0]
     if output is not None and outcome != "succeeded":
         raise ValueInvalid("--output goes with --succeeded")
-    return Act(project_of(project), state, id, wait, json).resolve(call, outcome, output, message)
+    found = project_of(project)
+    act = Act(found, state, id, wait, json, options_for(found, project, state))
+    return act.resolve(call, outcome, output, message)
 
 
 def replay(
@@ -102,6 +116,9 @@ def replay(
 
     Says of each step whether it gives the recorded result. Exit codes: 0 all is
     the same, 1 something differs.
+
+    With --json: {run, chain, same, steps, end}, each step and the end with {verdict,
+    why}; a verdict is same, differs, added or removed.
 
     For example:
       drawloom runs replay 0194

@@ -6,13 +6,14 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from drawloom.cli.options import ProjectFolder, project_of
+from drawloom.cli.options import AsJson, ProjectFolder, project_of
 
+# What is printed is JSON in any case; `--json` is taken here as everywhere.
 schema = App(name="schema", help="Print the JSON Schema of chains, tools and connections.")
 
 
 @schema.command
-def chain() -> int:
+def chain(*, json: AsJson = True) -> int:
     """Print the JSON Schema (2020-12) of the chain document, for an editor.
 
     For example:
@@ -33,6 +34,7 @@ def tool(
     output: Annotated[
         bool, Parameter(negative="", help="What the tool gives, not what it takes.")
     ] = False,
+    json: AsJson = True,
     project: ProjectFolder = None,
 ) -> int:
     """Print the JSON Schema of what a tool takes, or gives.
@@ -52,6 +54,7 @@ def connection(
     kind: Annotated[str, Parameter(name="KIND", help="A connector, such as postgresql.")],
     /,
     *,
+    json: AsJson = True,
     project: ProjectFolder = None,
 ) -> int:
     """Print the JSON Schema of the settings of a kind of connection.

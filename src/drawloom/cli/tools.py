@@ -28,6 +28,8 @@ def list_(
 ) -> int:
     """List the tools, the project's own included.
 
+    With --json: {tools: [{tool, effect, connection, timeout, summary}]}.
+
     For example:
       drawloom tools list
       drawloom tools list csv
@@ -56,6 +58,8 @@ def _has(tool: Tool, word: str) -> bool:
 @tools.command
 def show(tool: ToolName, /, *, json: AsJson = False, project: ProjectFolder = None) -> int:
     """Show a tool: what it does, takes and gives, and what a crash may do to it.
+
+    With --json: what a list has of the tool, and {doc, input, output}: its schemas.
 
     For example:
       drawloom tools show core.aggregate
@@ -147,6 +151,9 @@ def call(
     project: ProjectFolder = None,
 ) -> int:
     """Call one tool once, and print what it gives. Nothing is kept.
+
+    Exit codes: 0 it succeeded, 1 it failed, 2 the input does not fit.
+    With --json: {tool, status, output, failure, seconds}.
 
     For example:
       drawloom tools call core.transform --input-json '{"value": [1, 2]}'

@@ -127,7 +127,7 @@ def _halt_items(run: Run, fan: Fan, *, drain: bool) -> None:
     for index, item in list(fan.lives.items()):
         if item.status == RUNNING:
             if run.halt_call(item, drain=drain):
-                if item.status == "cancelled":
+                if item.step.effect.repeatable:
                     fan.cut = True
                     del fan.lives[index]
                 else:

@@ -316,7 +316,7 @@ class Run:
             return step.accept(self._evaluated.pop(place))
         try:
             args = step.arguments.fill(life.scope, self._evaluation)
-            return args if step.fits(args) else step.accept(args)  # type: ignore[no-any-return]
+            return args if step.fits(args) else step.accept(args)
         except OverBudget:
             template, place = step.arguments, life.place + "?with"
             self._ask(life, place, "template", template.source, template.reads)

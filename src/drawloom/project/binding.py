@@ -42,13 +42,20 @@ def bind(
             stored = extra[name] = on_the_spot(name)
         if stored is None:
             raise ConnectionUnusable(_missing(slot, kind, name, connections))
-        if stored.kind != kind:
-            raise ConnectionUnusable(
-                f"slot {slot!r} wants a {kind} connection; {name!r} is of kind {stored.kind}"
-            )
-        stored.typed(catalogue)
+        _accept(stored, slot, kind, catalogue)
         bound[slot] = name
     return Bound(bound, extra)
+
+
+def _accept(stored: StoredConnection, slot: str, kind: str, catalogue: Catalogue) -> None:
+    """Refuse a connection of another kind, or with settings that are wrong."""
+    # The text of one given on the spot may hold a secret by mistake: it is never repeated.
+    shown = f"given with --bind {slot}" if ":" in stored.name else stored.name
+    if stored.kind != kind:
+        raise ConnectionUnusable(
+            f"slot {slot!r} wants a {kind} connection; {shown!r} is of kind {stored.kind!r}"
+        )
+    StoredConnection(shown, stored.kind, stored.settings).typed(catalogue)
 
 
 def on_the_spot(spec: str) -> StoredConnection:
@@ -89,10 +96,9 @@ def _given(overrides: Iterable[str], slots: Mapping[str, str]) -> dict[str, str]
 
 def _missing(slot: str, kind: str, name: str, connections: Mapping[str, StoredConnection]) -> str:
     fitting = [c.name for c in connections.values() if c.kind == kind]
-    near = f"; of that kind there is {', '.join(fitting)}: --bind {slot}={fitting[0]}"
+    near = f"use {' or '.join(fitting)} with --bind {slot}={fitting[0]}, " if fitting else ""
     return (
-        f"slot {slot!r} wants a {kind} connection, and there is none named {name!r}"
-        + (near if fitting else "")
-        + f'; add [connections.{slot}] with kind = "{kind}" to drawloom.toml, '
+        f"slot {slot!r} wants a {kind} connection, and there is none named {name!r}; {near}"
+        f'add [connections.{slot}] with kind = "{kind}" to drawloom.toml, '
         f"or give one with --bind {slot}={kind}:key=value"
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -26,6 +26,9 @@ from drawloom.kernel import (
     TimerFired,
 )
 
+if TYPE_CHECKING:
+    from drawloom.drivers.embedded.journal import Journal
+
 LARGE = 16 * 1024  # bytes
 _LARGE_MEMBER = LARGE // 4
 
@@ -36,10 +39,11 @@ _decode = msgspec.json.Decoder().decode
 class Payloads:
     """The large values of one run that are already written."""
 
-    __slots__ = ("_known", "_write")
+    __slots__ = ("_journal", "_known", "_number")
 
-    def __init__(self, write: Callable[[bytes, str], None]) -> None:
-        self._write = write
+    def __init__(self, number: int, journal: Journal | None) -> None:
+        self._number = number
+        self._journal = journal
         # The object is kept with its digest, so that its identity stays its own.
         self._known: dict[int, tuple[Any, bytes]] = {}
 
@@ -107,8 +111,12 @@ class Payloads:
     def _put(self, value: Any, encoded: bytes) -> bytes:
         digest = hashlib.blake2b(encoded, digest_size=16).digest()
         self._known[id(value)] = (value, digest)
-        self._write(digest, encoded.decode())
+        if self._journal is not None:
+            self._journal.payload((self._number, digest, encoded.decode()))
         return digest
+
+
+NO_PAYLOADS = Payloads(0, None)  # for who only reads
 
 
 def body_of(event: Event, payloads: Payloads) -> tuple[str, str | None, str | None, str | None]:

@@ -11,6 +11,7 @@ the last moments, a crash of the process does not), `memory` (nothing is kept).
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import secrets
 import time
@@ -173,6 +174,7 @@ class Engine:
     async def cancel(self, run_id: str, reason: str = "asked to stop") -> None:
         """Ask a run to stop. Clean-up steps still run; `wait` tells the end."""
         self._pump.post(self._runner(run_id), CancelRequested(reason, now()))
+        await asyncio.sleep(0)  # the run takes it before anybody waits for its end
 
     async def resolve(
         self,
@@ -246,40 +248,30 @@ class Engine:
         accepted = encode_value(plan.accept_input(given))
         if run_id is None:
             run_id = new_run_id()
-        elif run_id in self._pump.runners or self._row(run_id) is not None:
+        elif self._is_taken(run_id):
             raise ValueInvalid(f"there is already a run {run_id!r}")
         self._numbers += 1
         runner = self._made(run_id, self._numbers, plan, Run(plan, run_id), bindings)
-        runner.started_at = now()
+        runner.started_at = started_at = now()
         journal = self._pump.journal
         if journal is not None:
             self._store_plan(plan)
-            bound = json.dumps(dict(runner.bindings))
-            journal.run(
-                (
-                    runner.number,
-                    run_id,
-                    plan.name,
-                    plan.digest,
-                    "running",
-                    runner.started_at,
-                    bound,
-                )
-            )
+            bound = json.dumps(runner.bindings) if bindings else "{}"
+            named = (runner.number, run_id, plan.name, plan.digest)
+            journal.run((*named, "running", started_at, bound))
         self._pump.runners[run_id] = runner
-        self._pump.begin(runner, Started(accepted, runner.started_at))
+        self._pump.begin(runner, Started(accepted, started_at))
         return runner
+
+    def _is_taken(self, run_id: str) -> bool:
+        pump = self._pump
+        return run_id in pump.runners or run_id in pump.ended or self._row(run_id) is not None
 
     def _made(
         self, run_id: str, number: int, plan: Plan, run: Run, bindings: Mapping[str, str] | None
     ) -> Runner:
-        journal = self._pump.journal
-
-        def write(digest: bytes, body: str) -> None:
-            if journal is not None:
-                journal.payload((number, digest, body))
-
-        return Runner(run_id, number, plan, run, dict(bindings or {}), Payloads(write))
+        payloads = Payloads(number, self._pump.journal)
+        return Runner(run_id, number, plan, run, dict(bindings or {}), payloads)
 
     def _store_plan(self, plan: Plan) -> None:
         if plan.digest in self._stored:
@@ -355,6 +347,10 @@ class Engine:
                 self._pump.post(runner, CallFailed(call, lost, now()))
 
 
+_PROCESS = f"{time.time_ns() // 1_000_000:011x}{secrets.token_hex(3)}"
+_numbers = itertools.count()
+
+
 def new_run_id() -> str:
-    """A new id; ids sort by the time at which they were made."""
-    return f"{time.time_ns() // 1_000_000:011x}{secrets.token_hex(4)}"
+    """A new id: when this process began, a random part, and a number; ids sort by time."""
+    return f"{_PROCESS}{next(_numbers):06x}"

@@ -1,7 +1,7 @@
 """The journal: every event of every run, in order, written by one thread in groups.
 
-The event loop collects rows; as soon as the writer is idle it hands over all
-that has come in as one transaction, so that a hundred runs share one sync.
+The event loop collects rows and hands them over; the writer takes all that waits
+as one transaction, so that a hundred runs share one sync.
 Each kind of row is one statement per transaction: every statement costs the
 writer two hand-overs of the interpreter lock, which is what starves it.
 """
@@ -21,6 +21,7 @@ from drawloom.db import queries
 from drawloom.errors import StateUnusable
 
 _LARGEST_STATEMENT = 256  # rows; bound by SQLite's 32,766 parameters
+_SEALED_AT = 0x7F  # a full 128 rows are handed over at once
 
 Row: TypeAlias = tuple[Any, ...]
 
@@ -46,6 +47,12 @@ class _Batch:
         self.payloads: list[Row] = []
         self.states: list[Row] = []
         self.last = 0
+
+    def add(self, other: _Batch) -> None:
+        """Take the rows of a later batch, too."""
+        for table in _COLUMNS:
+            getattr(self, table).extend(getattr(other, table))
+        self.last = other.last
 
     def statements(self) -> list[tuple[str, Row]]:
         parts = []
@@ -77,10 +84,9 @@ class Journal:
         self._on_durable = on_durable
         self._on_broken = on_broken
         self._batch = _Batch()
-        self._writing = False
         self._batches: SimpleQueue[_Batch | None] = SimpleQueue()
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._told = asyncio.Event()  # that more is durable
+        self._sealed = last_lsn
         self.appended = last_lsn
         self.durable = last_lsn
         self.syncs = 0
@@ -91,6 +97,8 @@ class Journal:
         """Append an event (all of its columns but the LSN); its LSN is given back."""
         self.appended = lsn = self.appended + 1
         self._batch.events.append((lsn, *row))
+        if not lsn & _SEALED_AT:  # let the writer begin while the loop is still busy
+            self.flush()
         return lsn
 
     def run(self, row: Row) -> None:
@@ -113,20 +121,18 @@ class Journal:
         return lsn
 
     def flush(self) -> None:
-        """Hand over what has come in, unless the writer is busy (it then follows at once)."""
-        if self._writing or self.appended == self.durable:
-            return
-        batch, self._batch = self._batch, _Batch()
-        batch.last = self.appended
-        self._writing = True
-        self._idle.clear()
-        self._batches.put(batch)
+        """Hand over what has come in. The writer takes all that waits as one group."""
+        if self.appended > self._sealed:
+            batch, self._batch = self._batch, _Batch()
+            batch.last = self._sealed = self.appended
+            self._batches.put(batch)
 
     async def drained(self) -> None:
         """Wait until all that was appended is on disk."""
         while self.appended > self.durable:
             self.flush()
-            await self._idle.wait()
+            self._told.clear()
+            await self._told.wait()
 
     async def aclose(self) -> None:
         """Write what is left and end the thread. The connection stays open."""
@@ -139,21 +145,24 @@ class Journal:
     def _committed(self, lsn: int) -> None:
         self.durable = lsn
         self.syncs += 1
-        self._writing = False
-        self.flush()
-        if not self._writing:
-            self._idle.set()
+        self._told.set()
         self._on_durable(lsn)
 
     def _broke(self, exc: StateUnusable) -> None:
         self.durable = self.appended  # nothing more will be: let nobody wait
-        self._idle.set()
+        self._told.set()
         self._on_broken(exc)
 
     # -- on the writer's thread --------------------------------------------------
 
     def _write_all(self) -> None:
-        while (batch := self._batches.get()) is not None:
+        going_on = True
+        while going_on and (batch := self._batches.get()) is not None:
+            while not self._batches.empty():
+                if (more := self._batches.get()) is None:
+                    going_on = False
+                    break
+                batch.add(more)
             try:
                 self._write(batch)
             except Exception as exc:  # noqa: BLE001  # whatever it is, people must hear it

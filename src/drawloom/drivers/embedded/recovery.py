@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import apsw
 
@@ -17,7 +16,7 @@ from drawloom.chains.loading import chain_of
 from drawloom.chains.plan import Plan, ToolSpec, compile_chain
 from drawloom.dataflow.expressions import REPLAY
 from drawloom.db import queries
-from drawloom.drivers.embedded.codec import Payloads, call_digest, event_of
+from drawloom.drivers.embedded.codec import NO_PAYLOADS, call_digest, event_of
 from drawloom.errors import JournalMismatch
 from drawloom.kernel import CallTool, Evaluate, Event, Run
 
@@ -89,7 +88,7 @@ class Replayed:
                     f"run {self.run.run_id}: event {self.seq} answers {call}, "
                     "which this plan never calls there"
                 )
-            if call_digest(answered, _NO_PAYLOADS) != digest:
+            if call_digest(answered, NO_PAYLOADS) != digest:
                 raise JournalMismatch(
                     f"run {self.run.run_id}: event {self.seq} answers {call} with another tool or "
                     "other arguments than this plan gives it"
@@ -112,10 +111,3 @@ def replay(db: apsw.Connection, run_id: str, number: int, plan: Plan) -> Replaye
     for event, call, digest in journaled(db, number):
         replayed.feed(event, call, digest)
     return replayed
-
-
-def _refuse(digest: bytes, body: str) -> None:
-    raise AssertionError("a replay writes nothing")
-
-
-_NO_PAYLOADS: Any = Payloads(_refuse)

@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from drawloom.chains.plan import Plan, ToolSpec
-from drawloom.drivers.embedded.codec import Payloads, call_digest
+from drawloom.drivers.embedded.codec import NO_PAYLOADS, call_digest
 from drawloom.drivers.embedded.recovery import PlanShelf, Replayed
+from drawloom.drivers.embedded.store import RunRecord, Store, StoredEvent
 from drawloom.drivers.results import StepResult, step_result
-from drawloom.drivers.embedded.store import RunRecord, Store, StoredEvent, step_of
 from drawloom.errors import Failure, JournalMismatch
 from drawloom.kernel import CallFailed, CallSucceeded, CallTool, Run
 
@@ -181,28 +181,9 @@ def _result(run: Run, name: str) -> StepResult:
 
 def digest_of(command: CallTool) -> bytes:
     """The digest of a call; nothing is written."""
-    return call_digest(command, _NO_PAYLOADS)
+    return call_digest(command, NO_PAYLOADS)
 
 
 def answers(events: tuple[StoredEvent, ...]) -> list[StoredEvent]:
     """The recorded answers of tools, in order."""
     return [e for e in events if isinstance(e.event, (CallSucceeded, CallFailed))]
-
-
-def _refuse(digest: bytes, body: str) -> None:
-    raise AssertionError("a replay writes nothing")
-
-
-_NO_PAYLOADS = Payloads(_refuse)
-
-__all__ = [
-    "Compared",
-    "Differences",
-    "Report",
-    "Verdict",
-    "answers",
-    "digest_of",
-    "replay_edited",
-    "replay_recorded",
-    "step_of",
-]

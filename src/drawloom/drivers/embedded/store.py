@@ -21,8 +21,8 @@ from drawloom.chains.plan import ToolSpec
 from drawloom.db import connect_reader, queries
 from drawloom.drivers.embedded.codec import event_of, failure_from, restored
 from drawloom.drivers.embedded.recovery import PlanShelf, Replayed
-from drawloom.drivers.results import StepResult, step_result
 from drawloom.drivers.embedded.state import STORE, owner_of
+from drawloom.drivers.results import StepResult, step_result
 from drawloom.errors import Failure, JournalMismatch, StateUnusable, ValueInvalid
 from drawloom.kernel import Event, Run
 

@@ -55,8 +55,9 @@ class Clock:
         woken = asyncio.get_running_loop().create_future()
 
         def wake() -> None:
-            self.sleeping -= 1
-            woken.set_result(None)
+            if not woken.done():  # else the call was cancelled, and is on its way out
+                self.sleeping -= 1
+                woken.set_result(None)
 
         alarm = Alarm(wake)
         if seconds != float("inf"):

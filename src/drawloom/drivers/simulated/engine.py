@@ -61,10 +61,14 @@ class _Active:
         run = self.run
         return bool(run.unknown_calls) and not run.calls and not run.evaluations
 
-    def tell(self) -> None:
+    def tell(self, exc: Exception | None = None) -> None:
         for waiter in self.waiters:
-            if not waiter.done():
+            if waiter.done():
+                continue
+            if exc is None:
                 waiter.set_result(None)
+            else:
+                waiter.set_exception(exc)
         self.waiters.clear()
 
 
@@ -212,20 +216,28 @@ class SimulatedEngine:
         """Take what has come in; when all that is under way sleeps, move the clock."""
         while True:
             while self._inbox:
-                self._take(*self._inbox.popleft())
+                active, event = self._inbox.popleft()
+                try:
+                    self._take(active, event)
+                except Exception as exc:  # noqa: BLE001  # a bug of ours: whoever waits is told
+                    active.tell(exc)
             if len(self._tasks) > self.clock.sleeping:
                 self._moved.clear()
                 await self._moved.wait()
-            elif not self._inbox and not self.clock.advance():
+                continue
+            await asyncio.sleep(0)  # what was cancelled goes its way before time does
+            idle = not self._inbox and len(self._tasks) <= self.clock.sleeping
+            if idle and not self.clock.advance():
                 return
 
     def _take(self, active: _Active, event: Event) -> None:
         run = active.run
-        for command in run.receive(event):
-            self._carry_out(active, command)
+        commands = run.receive(event)
         for life in run.ended:
             self._tell(StepEnded(run.run_id, life.step.name, life.status, life.ended))
         run.ended.clear()
+        for command in commands:
+            self._carry_out(active, command)
 
     def _carry_out(self, active: _Active, command: Command) -> None:
         match command:

@@ -1,0 +1,111 @@
+"""A process that runs one chain, and kills itself at one write of the journal.
+
+    python -m tests.drivers.crash_child FOLDER [before:3 | after:3]
+
+The kill is planted round `Journal._write`, so the product knows nothing of it.
+Effects, and the acknowledgement of the start, go to files that are synced.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from drawloom.chains import compile_chain, load
+from drawloom.drivers.embedded import Engine
+from drawloom.drivers.embedded.journal import Journal
+from drawloom.errors import Failure, FailureKind, ToolError
+from drawloom.runtime import Catalogue
+from drawloom.sdk import Context, tool
+
+FOLDER = Path(sys.argv[1])
+
+CHAIN = """
+chain: crashing
+steps:
+  look: {use: my.look, with: {n: 1}}
+  put: {use: my.put, with: {n: "${steps.look}"}, retry: {delay: 0.01, jitter: 0}}
+  each: {use: my.key, for_each: [1, 2, 3], concurrency: 2, with: {n: "${item}"}, after: [look]}
+  pay: {use: my.pay, with: {n: "${steps.put}"}}
+  last: {use: my.key, with: {n: "${$sum(steps.each) + steps.pay}"}}
+output: {sum: "${steps.last}"}
+"""
+
+
+def append(file: str, line: str) -> None:
+    opened = os.open(FOLDER / file, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.write(opened, f"{line}\n".encode())
+    os.fsync(opened)
+    os.close(opened)
+
+
+@tool(effect="read")
+async def look(n: int) -> int:
+    """Look."""
+    return n
+
+
+@tool(effect="idempotent")
+async def put(n: int, context: Context) -> int:
+    """Put it there; the first attempt is refused."""
+    if context.attempt == 1:
+        raise ToolError(Failure(FailureKind.THROTTLED, "not yet"))
+    append("effects", f"put {context.key}")
+    return n
+
+
+@tool(effect="keyed")
+async def key(n: int, context: Context) -> int:
+    """Put it there under a key."""
+    append("effects", f"key {context.key}")
+    return n
+
+
+@tool(effect="once")
+async def pay(n: int, context: Context) -> int:
+    """Pay: never twice."""
+    append("effects", f"pay {context.key}")
+    return n
+
+
+def plant(where: str, at: int) -> None:
+    """Kill this process before or after the commit with the number *at*, counted from 1."""
+    write, count = Journal._write, 0
+
+    def killing(self: Journal, batch: Any) -> None:
+        nonlocal count
+        count += 1
+        if count == at and where == "before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        write(self, batch)
+        if count == at and where == "after":
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    Journal._write = killing  # type: ignore[method-assign]
+
+
+async def main() -> dict[str, Any]:
+    catalogue = Catalogue([look, put, key, pay])
+    async with Engine(catalogue, state=FOLDER / "state") as engine:
+        if engine.recovered:
+            [run] = engine.recovered
+        elif (FOLDER / "acknowledged").exists():  # it had ended before the last crash
+            return {"recovered": False}
+        else:
+            run = await engine.start(compile_chain(load(CHAIN), catalogue.find))
+            append("acknowledged", run)
+        result = await engine.wait(run)
+        steps = {name: step.status for name, step in result.steps.items()}
+        return {"status": result.status, "output": result.output, "steps": steps}
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 2:
+        where, _, at = sys.argv[2].partition(":")
+        plant(where, int(at))
+    print(json.dumps(asyncio.run(main())))
