@@ -273,3 +273,14 @@ def test_ctrl_c_of_a_follower_leaves_the_run_alone(bench: Any) -> None:
     assert bench.ended(follower).code == 130
     bench.open_gate()
     assert bench.ended(process).code == 0
+
+
+def test_a_run_that_a_person_resolved_replays_and_can_be_rehearsed(bench: Any) -> None:
+    run = killed_paying(bench)
+    waiting = bench.here("runs", "replay", run, "--json").json
+    assert waiting["same"] is True, waiting
+    assert bench.here("runs", "resolve", run, "pay#1", "--again").code == 0
+    told = bench.here("runs", "replay", run, "--json").json
+    assert told["same"] is True, told
+    rehearsed = bench.here("runs", "replay", run, "--chain", "paying.yaml", "--json").json
+    assert rehearsed["same"] is True, rehearsed

@@ -72,6 +72,7 @@ def test_json_of_hostile_text_has_no_bare_control_character(bench: Any) -> None:
         (["--id", "a b"], "--id 'a b'"),
         (["--durability", "some"], "full"),
         (["--nonsense"], "--nonsense"),
+        (["--project", "nowhere"], "--project nowhere: there is no such folder"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

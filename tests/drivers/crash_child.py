@@ -1,8 +1,9 @@
 """A process that runs one chain, and kills itself at one write of the journal.
 
-    python -m tests.drivers.crash_child FOLDER [before:3 | after:3]
+    python -m tests.drivers.crash_child FOLDER [before:3 | after:3 | effect:3]
 
-The kill is planted round `Journal._write`, so the product knows nothing of it.
+The kill is planted round `Journal._write` (or right after an effect, before
+its tool can answer), so the product knows nothing of it.
 Effects, and the acknowledgement of the start, go to files that are synced.
 """
 
@@ -37,11 +38,24 @@ output: {sum: "${steps.last}"}
 """
 
 
+KILL_AT_EFFECT = 0
+effects = 0
+
+
 def append(file: str, line: str) -> None:
     opened = os.open(FOLDER / file, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     os.write(opened, f"{line}\n".encode())
     os.fsync(opened)
     os.close(opened)
+
+
+def effect(line: str) -> None:
+    """Something happens in the world."""
+    global effects
+    append("effects", line)
+    effects += 1
+    if effects == KILL_AT_EFFECT:
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 @tool(effect="read")
@@ -55,21 +69,21 @@ async def put(n: int, context: Context) -> int:
     """Put it there; the first attempt is refused."""
     if context.attempt == 1:
         raise ToolError(Failure(FailureKind.THROTTLED, "not yet"))
-    append("effects", f"put {context.key}")
+    effect(f"put {context.key}")
     return n
 
 
 @tool(effect="keyed")
 async def key(n: int, context: Context) -> int:
     """Put it there under a key."""
-    append("effects", f"key {context.key}")
+    effect(f"key {context.key}")
     return n
 
 
 @tool(effect="once")
 async def pay(n: int, context: Context) -> int:
     """Pay: never twice."""
-    append("effects", f"pay {context.key}")
+    effect(f"pay {context.key}")
     return n
 
 
@@ -107,5 +121,8 @@ async def main() -> dict[str, Any]:
 if __name__ == "__main__":
     if len(sys.argv) > 2:
         where, _, at = sys.argv[2].partition(":")
-        plant(where, int(at))
+        if where == "effect":
+            KILL_AT_EFFECT = int(at)
+        else:
+            plant(where, int(at))
     print(json.dumps(asyncio.run(main())))

@@ -46,7 +46,8 @@ def judge(folder: Path, crashes: int) -> None:
     """The promises, from what is on disk."""
     db = connect_reader(folder / "state" / STORE)
     rows = db.execute("select id, number, plan, status, output from runs").fetchall()
-    acknowledged = (folder / "acknowledged").read_text().split()
+    note = folder / "acknowledged"
+    acknowledged = note.read_text().split() if note.exists() else []
     assert len(acknowledged) <= 1 <= len(rows), "an acknowledged start is lost"
     assert {*acknowledged} <= {row[0] for row in rows}
     assert db.execute(SQL["gaps"]).fetchall() == []
@@ -56,6 +57,8 @@ def judge(folder: Path, crashes: int) -> None:
         again = replay(db, run_id, number, PlanShelf(db, catalogue().find).get(plan)).run
         assert (again.finished.status if again.finished else "unknown") == status
         assert output == ('{"sum":7}' if status == "succeeded" else None)
+    if crashes == 0:
+        assert status == "succeeded"
     effects = Counter((folder / "effects").read_text().splitlines())
     assert effects, "nothing happened at all"
     for effect, times in effects.items():
@@ -93,7 +96,7 @@ def test_without_a_kill_everything_happens_once(tmp_path: Path) -> None:
     assert sorted(effects.values()) == [1] * 6
 
 
-@pytest.mark.parametrize("kill", ["before:1", "after:2", "before:4"])
+@pytest.mark.parametrize("kill", ["before:1", "after:2", "before:4", "effect:2"])
 def test_a_kill_here_and_there(tmp_path: Path, kill: str) -> None:
     assert crashed(tmp_path / "one", kill) == 1
 
@@ -102,8 +105,21 @@ def test_two_kills_after_each_other(tmp_path: Path) -> None:
     assert crashed(tmp_path / "two", "after:3", "before:2") == 2
 
 
+def test_a_once_call_that_died_in_the_middle_is_not_made_again(tmp_path: Path) -> None:
+    """Its effect is the last but one: only then `last` follows."""
+    statuses = set()
+    for number in (5, 6):
+        crashed(tmp_path / f"{number}", f"effect:{number}")
+        lines = (tmp_path / f"{number}" / "effects").read_text().splitlines()
+        assert sum(line.startswith("pay") for line in lines) == 1
+        db = connect_reader(tmp_path / f"{number}" / "state" / STORE)
+        statuses |= {row[0] for row in db.execute("select status from runs")}
+        db.close()
+    assert statuses == {"succeeded", "unknown"}
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("where", ["before", "after"])
+@pytest.mark.parametrize("where", ["before", "after", "effect"])
 def test_a_kill_at_every_write(tmp_path: Path, where: str) -> None:
     """Each point fires, until there is no such write any more."""
     points = count(1)
@@ -113,4 +129,4 @@ def test_a_kill_at_every_write(tmp_path: Path, where: str) -> None:
             some = [next(points) for _ in range(AT_ONCE)]
             fired += pool.map(lambda n: crashed(tmp_path / f"{n}", f"{where}:{n}") == 1, some)
     reached = fired.index(False)
-    assert reached >= 8, f"only {reached} writes"
+    assert reached >= 5, f"only {reached} writes"

@@ -235,3 +235,38 @@ async def test_an_engine_may_take_up_named_runs_only(tmp_path: Path) -> None:
         assert engine.recovered == (two,)
     async with Engine(CATALOGUE, state=tmp_path) as engine:
         assert set(engine.recovered) == {one, two}
+
+
+async def test_a_cancelled_and_an_unfinished_run_can_be_rehearsed(tmp_path: Path) -> None:
+    async with Engine(CATALOGUE, state=tmp_path) as engine:
+        cancelled = await engine.start(plan_of(), {})
+        await engine.cancel(cancelled)
+        await engine.wait(cancelled)
+        under_way = await engine.start(plan_of(), {})
+        await engine.flush()
+    with Store(tmp_path) as store:
+        for run in (cancelled, under_way):
+            record = store.run(run)
+            assert replay_recorded(store, record, CATALOGUE.find).same, record.status
+            report = replay_edited(store, record, CATALOGUE.find, plan_of())
+            assert report.same, report
+
+
+LARGE = """\
+chain: large
+steps:
+  sum: {use: my.big, with: {n: "${$sum([1..200000].($ % 7)) - 599990}"}}
+output: {n: "${$count(steps.sum)}"}
+"""
+
+
+async def test_what_was_evaluated_elsewhere_replays_too(tmp_path: Path) -> None:
+    await a_run(tmp_path, "r", LARGE)
+    with Store(tmp_path) as store:
+        record = store.run("r")
+        kinds = [event.kind for event in store.events(record)]
+        assert "evaluated" in kinds, "it was too large for the loop"
+        assert record.status == "succeeded", record.failure
+        assert replay_recorded(store, record, CATALOGUE.find).same
+        report = replay_edited(store, record, CATALOGUE.find, plan_of(LARGE))
+        assert report.same, report

@@ -99,6 +99,7 @@ class Plan:
     document: Mapping[str, Any]
     effects: Mapping[str, str]
     connections: tuple[Connection, ...]
+    reads_run: bool  # whether anything reads `run`
 
     @cached_property
     def digest(self) -> str:
@@ -167,17 +168,20 @@ def compile_chain(
         )
         for part in order
     )
+    output = _template(chain.output, "output")
+    reads = output.reads.union(*(part.reads for part in order))
     return Plan(
         chain.name,
         chain.version or "",
         steps,
-        _template(chain.output, "output"),
+        output,
         MappingProxyType(dict(chain.vars or {})),
         MappingProxyType(dict(chain.connections or {})),
         MappingProxyType(chain.input_schema),
         MappingProxyType(dict(chain.document)),
         MappingProxyType({name: str(effect) for name, effect in sorted(known.items())}),
         tuple(edge for part in order for edge in part.edges()),
+        any(path[:1] in ((), ("run",)) for path in reads),
     )
 
 
@@ -193,7 +197,7 @@ class _Part:
         self.needs = self._needs()
 
     @property
-    def _reads(self) -> list[tuple[str, ...]]:
+    def reads(self) -> list[tuple[str, ...]]:
         parts = [self.template.reads]
         parts += [self.items.reads] if self.items else []
         parts += [self.when.reads] if self.when else []
@@ -201,7 +205,7 @@ class _Part:
 
     def _needs(self) -> dict[str, Outcome]:
         needs: dict[str, Outcome] = {}
-        for path in self._reads:
+        for path in self.reads:
             if not path or (path[0] in ("steps", "failures") and len(path) < 2):
                 raise ChainInvalid(
                     f"step {self.name!r} reads {'.'.join(path) or 'the whole scope'}; "

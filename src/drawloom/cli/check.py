@@ -42,9 +42,9 @@ def check(
     All findings are shown at once, each with its place, the line and what to do.
     Exit codes: 0 no errors (warnings may be), 1 errors, 2 a file that is no chain.
 
-    With --json: {files, errors, warnings, unreadable, findings}, where a finding has
-    code, message, severity and pointer, and file, line, column, excerpt, suggestion
-    and witness where they are known.
+    With --json: {files, errors, warnings, unreadable, findings}, where a
+    finding has code, message, severity and pointer, and file, line, column,
+    excerpt, suggestion and witness where they are known.
 
     For example:
       drawloom check chain.yaml

@@ -41,7 +41,7 @@ def _version() -> str:
 
 def _default(value: Any) -> str | None:
     """How the help shows a default; one that says nothing is left out."""
-    return None if value is False or value == "" else str(value)
+    return None if value in (None, False, "") else str(value)
 
 
 def app_for(words: Sequence[str] = ()) -> App:

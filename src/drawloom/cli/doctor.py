@@ -12,8 +12,8 @@ def doctor(
 
     Exit codes: 0 nothing is wrong (there may be warnings), 1 something is.
 
-    With --json: {healthy, checks: [{name, grade, found, advice}]}; a grade is ok,
-    warning or error.
+    With --json: {healthy, checks: [{name, grade, found, advice}]}; a grade is
+    ok, warning or error.
 
     For example:
       drawloom doctor

@@ -69,6 +69,10 @@ def project_of(folder: Path | None, chain: Path | None = None) -> Project:
     from drawloom.project import Project
 
     if folder is not None:
+        from drawloom.errors import ValueInvalid
+
+        if not folder.is_dir():
+            raise ValueInvalid(f"--project {folder}: there is no such folder")
         return Project.find(folder)
     if chain is not None:
         near = Project.find(chain.absolute().parent)

@@ -53,9 +53,10 @@ def run(
     1 failed or cancelled, 2 nothing was started, 3 the state is not to be had,
     4 it waits for a person, 130 interrupted.
 
-    With --json: {run, chain, status, output, failure, unknown, steps}, where steps
-    gives by name {tool, status, attempts, seconds, failure, items_done, items_total}
-    and a failure is {kind, message, retry_after, details, harmless}.
+    With --json: {run, chain, status, output, failure, unknown, steps}, where
+    steps gives by name {tool, status, attempts, seconds, failure, items_done,
+    items_total} and a failure is {kind, message, retry_after, details,
+    harmless}.
 
     For example:
       drawloom run orders.yaml --input days=3

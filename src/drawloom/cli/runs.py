@@ -50,8 +50,8 @@ def list_(
 ) -> int:
     """List runs, the latest first.
 
-    With --json: {runs: [{run, chain, status, number, started_at, ended_at, seconds,
-    failure}]}; instants are RFC 3339 in UTC.
+    With --json: {runs: [{run, chain, status, number, started_at, ended_at,
+    seconds, failure}]}; instants are RFC 3339 in UTC.
 
     For example:
       drawloom runs list --status failed
@@ -85,10 +85,10 @@ def show(
 ) -> int:
     """Show a run: its steps, what they cost, its result or its failure.
 
-    With --json: what a list has of the run, and {version, bindings, input, output,
-    owner, unknown, steps, steps_missing}; each step has its metrics {calls, wall, cpu,
-    bytes_in, bytes_out} in seconds and bytes. With --step: that step, its output and
-    its events.
+    With --json: what a list has of the run, and {version, bindings, input,
+    output, owner, unknown, steps, steps_missing}; each step has its metrics
+    {calls, wall, cpu, bytes_in, bytes_out} in seconds and bytes. With --step:
+    that step, its output and its events.
 
     For example:
       drawloom runs show 0194

@@ -117,8 +117,8 @@ def replay(
     Says of each step whether it gives the recorded result. Exit codes: 0 all is
     the same, 1 something differs.
 
-    With --json: {run, chain, same, steps, end}, each step and the end with {verdict,
-    why}; a verdict is same, differs, added or removed.
+    With --json: {run, chain, same, steps, end}, each step and the end with
+    {verdict, why}; a verdict is same, differs, added or removed.
 
     For example:
       drawloom runs replay 0194

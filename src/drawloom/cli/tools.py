@@ -59,7 +59,8 @@ def _has(tool: Tool, word: str) -> bool:
 def show(tool: ToolName, /, *, json: AsJson = False, project: ProjectFolder = None) -> int:
     """Show a tool: what it does, takes and gives, and what a crash may do to it.
 
-    With --json: what a list has of the tool, and {doc, input, output}: its schemas.
+    With --json: what a list has of the tool, and {doc, input, output}: its
+    schemas.
 
     For example:
       drawloom tools show core.aggregate

@@ -12,6 +12,7 @@ every value; anything else is JSONata.
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -38,12 +39,18 @@ class Evaluation:
 
     budget: Budget = INLINE
     at: int = 0
-    seed: int = 0
+    seeded_by: str | int = 0  # text counts by its CRC-32
 
     @property
     def now(self) -> int:
         """The clock in milliseconds, as JSONata has it."""
         return self.at // 1000
+
+    @property
+    def seed(self) -> int:
+        """The seed of `$random()`."""
+        by = self.seeded_by
+        return by if isinstance(by, int) else zlib.crc32(by.encode())
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ but a current one is ignored. See `table` for the life of a step.
 
 from __future__ import annotations
 
-import zlib
 from collections import deque
 from typing import Any
 
@@ -101,7 +100,7 @@ class Run:
         self._unknown: dict[str, Life] = {}
         self._evaluating: dict[str, Life | None] = {}
         self._evaluated: dict[str, Any] = {}
-        self._evaluation = Evaluation(budget, 0, zlib.crc32(run_id.encode()))
+        self._evaluation = Evaluation(budget, 0, run_id)
         self._awaiting: tuple[str, ...] = ()
         self._at = 0
 
@@ -179,12 +178,13 @@ class Run:
         if "input" in self.scope:
             raise KernelMisuse(f"run {self.run_id} was started twice")
         self.scope["input"] = event.input
-        self.scope["run"] = {
-            "id": self.run_id,
-            "chain": self.plan.name,
-            "version": self.plan.version,
-            "started_at": event.at // 1000,
-        }
+        if self.plan.reads_run:
+            self.scope["run"] = {
+                "id": self.run_id,
+                "chain": self.plan.name,
+                "version": self.plan.version,
+                "started_at": event.at // 1000,
+            }
         self._ready.extend(life for life in self.lives if life.remaining == 0)
 
     def _call_failed(self, event: CallFailed) -> None:

@@ -162,7 +162,8 @@ class Engine:
     async def wait(self, run_id: str) -> Result:
         """Wait until a run has ended, or waits for a person; at once if it has.
 
-        In memory the last thousand runs are remembered, in a store all that it keeps.
+        A store knows all runs that it keeps. In memory the last thousand are remembered
+        that ended while nobody waited for them.
         """
         runner = self._pump.runners.get(run_id)
         if runner is None:

@@ -58,7 +58,7 @@ class Pump:
         self.hands = hands
         self.journal = journal
         self.runners: dict[str, Runner] = {}
-        self.ended: dict[str, Run] = {}  # the last runs that ended, where nothing is journaled
+        self.ended: dict[str, Run] = {}  # unjournaled runs that ended before anybody asked
         self.broken: StateUnusable | None = None
         self._inbox: deque[tuple[Runner, Any]] = deque()
         self._parked: deque[tuple[int, Runner | None, Any]] = deque()
@@ -391,13 +391,16 @@ class Pump:
 
     def _release(self, runner: Runner) -> None:
         """The run is over or given up: nothing of it goes on."""
-        for call in list(runner.calls.values()):
-            self._stop_call(call)
-        for timer in runner.timers.values():
-            timer.cancel()
-        for task in runner.work:
-            task.cancel()
-        runner.timers.clear()
+        if runner.calls:
+            for call in list(runner.calls.values()):
+                self._stop_call(call)
+        if runner.timers:
+            for timer in runner.timers.values():
+                timer.cancel()
+            runner.timers.clear()
+        if runner.work:
+            for task in list(runner.work):
+                task.cancel()
 
     def _context(self, runner: Runner, command: CallTool) -> Context:
         step = command.step.name
@@ -433,7 +436,7 @@ class Pump:
     def _finished(self, runner: Runner, command: Finish) -> None:
         self._release(runner)
         self.runners.pop(runner.run_id, None)
-        if self.journal is None:
+        if self.journal is None and not runner.waiters:
             self._remember(runner)
         self.telling.ended(runner, command)
         runner.tell()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
+from collections.abc import Collection
 
 from drawloom.chains.plan import Plan
 from drawloom.dataflow.expressions import FULL
@@ -28,11 +29,18 @@ class Rehearsal:
     """A kernel that is given recorded answers. Nothing is called; time is the recorded time."""
 
     def __init__(
-        self, plan: Plan, run_id: str, events: tuple[StoredEvent, ...], found: Differences
+        self,
+        plan: Plan,
+        run_id: str,
+        events: tuple[StoredEvent, ...],
+        in_flight: Collection[str],
+        found: Differences,
     ) -> None:
         # Offline there is no loop to block: expressions get all that they may use.
         self.run = Run(plan, run_id, budget=FULL)
         self._events = events
+        self._in_flight = in_flight  # calls that the record has no answer to, either
+        self._unanswered: dict[str, str] = {}
         self._found = found
         self._by_call = {event.call: event for event in answers(events)}
         self._by_digest: dict[bytes | None, deque[StoredEvent]] = defaultdict(deque)
@@ -52,6 +60,10 @@ class Rehearsal:
         self._receive(Started(accepted, started.at))
         while self.run.finished is None and (event := self._next()) is not None:
             self._receive(event)
+        for call, step in self._unanswered.items():
+            if call in self.run.calls and call not in self._in_flight:
+                why = f"{call} was never called: there is no recorded answer"
+                self._found.add(step, why)
         return self.run
 
     def _receive(self, event: Event) -> None:
@@ -73,7 +85,7 @@ class Rehearsal:
         if recorded is None or recorded.seq in self._used:
             recorded = self._alike(digest)
         if recorded is None:
-            self._found.add(step, f"{command.call} was never called: there is no recorded answer")
+            self._unanswered[command.call] = step
             return
         self._used.add(recorded.seq)
         self._ready.append((recorded.seq, _renamed(recorded.event, command.call)))
