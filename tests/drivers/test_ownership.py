@@ -130,4 +130,4 @@ async def test_another_process_may_ask_for_a_cancel_and_a_resolution(
         assert result.failure is not None and "from outside" in result.failure.message
         with pytest.raises(StateUnusable, match="not under way"):
             await ask(do="cancel", run_id="nobody")
-    assert [path for path in (state / requests.INBOX).iterdir()] == []
+    assert list((state / requests.INBOX).iterdir()) == []

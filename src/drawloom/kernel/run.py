@@ -7,7 +7,6 @@ but a current one is ignored. See `table` for the life of a step.
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Any
 
 from drawloom.chains.plan import Outcome, Plan
@@ -95,7 +94,7 @@ class Run:
         self.stopping = False
         self.ended: list[Life] = []  # steps that ended; who watches empties it
         self._open = len(self.lives)
-        self._ready: deque[Life] = deque()
+        self._ready: list[Life] = []
         self._commands: list[Command] = []
         self._unknown: dict[str, Life] = {}
         self._evaluating: dict[str, Life | None] = {}
@@ -122,14 +121,14 @@ class Run:
         else:
             self._take(event)
         ready = self._ready
-        while ready:
-            life = ready.popleft()
+        for life in ready:  # it grows meanwhile
             if life.fan is not None:
                 fan_out.go_on(self, life)
             elif life.item is None:
                 self._begin(life)
             else:
                 fan_out.begin_item(self, life)
+        ready.clear()
         if self._open == 0:
             self._finish()
         elif not self.calls and not self._evaluating:

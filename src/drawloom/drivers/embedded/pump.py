@@ -260,8 +260,8 @@ class Pump:
                     self._stop_call(under_way)
             case Evaluate():
                 task = self._spawn(self._evaluate(runner, command))
-                runner.work.add(task)
-                task.add_done_callback(runner.work.discard)
+                runner.work.append(task)
+                task.add_done_callback(runner.work.remove)
             case AwaitResolution(calls=calls):
                 self._stalled(runner, calls)
             case Finish():
@@ -299,8 +299,8 @@ class Pump:
         context = self._context(runner, command) if prepared.wants_context else _NO_CONTEXT
         try:
             output = prepared.begin(client, command.args, context)
-        except (Exception, SystemExit) as exc:  # noqa: BLE001  # whatever a tool does
-            failure = failure_of(prepared.tool, exc)
+        except _WHATEVER as exc:
+            failure = _cancelled(prepared) if _is_cancel(exc) else failure_of(prepared.tool, exc)
             self._answer(runner, command, measured, CallFailed(command.call, failure, now()))
             return None
         if type(output) is not Waiting:
@@ -351,8 +351,7 @@ class Pump:
         except asyncio.CancelledError:
             if call.over:
                 return
-            failure = Failure(FailureKind.DEFECT, f"{prepared.name} cancelled its own call")
-            event: Event = CallFailed(command.call, failure, now())
+            event: Event = CallFailed(command.call, _cancelled(prepared), now())
         except (Exception, SystemExit) as exc:  # noqa: BLE001  # whatever a tool does
             event = CallFailed(command.call, failure_of(prepared.tool, exc), now())
         else:
@@ -451,6 +450,18 @@ class Pump:
         self._release(runner)
         self.runners.pop(runner.run_id, None)
         runner.tell(exc)
+
+
+# What a tool may raise; a KeyboardInterrupt is for the whole process.
+_WHATEVER = (Exception, SystemExit, GeneratorExit, asyncio.CancelledError)
+
+
+def _is_cancel(exc: BaseException) -> bool:
+    return isinstance(exc, asyncio.CancelledError)
+
+
+def _cancelled(prepared: Prepared) -> Failure:
+    return Failure(FailureKind.DEFECT, f"{prepared.name} cancelled its own call")
 
 
 _COMMANDS = frozenset({SetTimer, CancelCall, Evaluate, AwaitResolution, Finish})

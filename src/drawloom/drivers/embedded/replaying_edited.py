@@ -24,6 +24,8 @@ from drawloom.kernel import (
     TimerFired,
 )
 
+_LAST = 1 << 62  # a place after all that is recorded
+
 
 class Rehearsal:
     """A kernel that is given recorded answers. Nothing is called; time is the recorded time."""
@@ -46,6 +48,7 @@ class Rehearsal:
         self._by_digest: dict[bytes | None, deque[StoredEvent]] = defaultdict(deque)
         for event in answers(events):
             self._by_digest[event.digest].append(event)
+        self._rests = {e.call: e.seq for e in events if isinstance(e.event, TimerFired)}
         self._used: set[int] = set()
         self._ready: list[tuple[int, Event]] = []  # (recorded place, answer)
         self._asked = [e for e in events if isinstance(e.event, (CancelRequested, Resolved))]
@@ -73,9 +76,18 @@ class Rehearsal:
 
     def _carry_out(self, command: Command) -> None:
         if isinstance(command, SetTimer):
-            self._ready.append((self._place(), TimerFired(command.call, command.due)))
+            self._rest(command)
         elif isinstance(command, CallTool):
             self._answer(command)
+
+    def _rest(self, command: SetTimer) -> None:
+        """A rest ends where it is recorded to; one that never did ends after all else."""
+        if command.call in self._in_flight:
+            return
+        place = self._rests.get(command.call)
+        if place is None:
+            place = _LAST if command.call in self._by_call else self._place()
+        self._ready.append((place, TimerFired(command.call, command.due)))
 
     def _answer(self, command: CallTool) -> None:
         step, digest = command.step.name, digest_of(command)
@@ -112,7 +124,7 @@ class Rehearsal:
         return first[1]
 
     def _place(self) -> int:
-        """Just after what came last, so that a timer fires before later answers."""
+        """Just after what came last, so that a new rest ends before later answers."""
         return max(self._used, default=0)
 
 

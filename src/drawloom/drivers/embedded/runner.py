@@ -68,7 +68,7 @@ class Runner:
         self.calls: dict[str, Call] = {}
         self.commands: dict[str, CallTool] = {}  # not answered yet, for their digests
         self.timers: dict[str, asyncio.TimerHandle] = {}
-        self.work: set[asyncio.Task[None]] = set()  # evaluations
+        self.work: list[asyncio.Task[None]] = []  # evaluations
 
     async def ended(self) -> None:
         """Wait until the run is over, or waits for a person; raises why it cannot go on."""

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +21,7 @@ from drawloom.db import connect_reader, queries
 from drawloom.drivers.embedded.codec import event_of, failure_from, restored
 from drawloom.drivers.embedded.recovery import PlanShelf, Replayed
 from drawloom.drivers.embedded.state import STORE, owner_of
+from drawloom.drivers.embedded.store_costs import Metrics, costs_of
 from drawloom.drivers.results import StepResult, step_result
 from drawloom.errors import Failure, JournalMismatch, StateUnusable, ValueInvalid
 from drawloom.kernel import Event, Run
@@ -84,17 +84,6 @@ class StoredEvent:
     def step(self) -> str | None:
         """The step that a call id or a place belongs to."""
         return None if self.call is None else step_of(self.call)
-
-
-@dataclass(frozen=True, slots=True)
-class Metrics:
-    """What the answered calls of a step cost together: microseconds and bytes."""
-
-    calls: int = 0
-    wall: int = 0
-    cpu: int = 0
-    bytes_in: int | None = None
-    bytes_out: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +188,7 @@ class Store:
         events = self.events(record)
         for event in events:
             replayed.feed(event.event, event.call, event.digest)
-        run, costs = replayed.run, _costs(events)
+        run, costs = replayed.run, costs_of(events)
         steps = {
             life.step.name: StoredStep(
                 life.step.name,
@@ -289,25 +278,15 @@ def _event(row: Any, load: Callable[[bytes], str]) -> StoredEvent:
     )
 
 
-def _costs(events: Iterable[StoredEvent]) -> dict[str, Metrics]:
-    sums: dict[str, list[StoredEvent]] = defaultdict(list)
-    for event in events:
-        if event.step is not None and event.wall is not None:
-            sums[event.step].append(event)
-    return {name: _sum(of_step) for name, of_step in sums.items()}
-
-
-def _sum(events: list[StoredEvent]) -> Metrics:
-    return Metrics(
-        len(events),
-        sum(event.wall or 0 for event in events),
-        sum(event.cpu or 0 for event in events),
-        _counted([event.bytes_in for event in events]),
-        _counted([event.bytes_out for event in events]),
-    )
-
-
-def _counted(sizes: list[int | None]) -> int | None:
-    """The sum, or None where no door could count."""
-    known = [size for size in sizes if size is not None]
-    return sum(known) if known else None
+__all__ = [
+    "OVER",
+    "History",
+    "Metrics",
+    "RunRecord",
+    "RunStatus",
+    "Store",
+    "StoredEvent",
+    "StoredStep",
+    "open_bindings",
+    "step_of",
+]
