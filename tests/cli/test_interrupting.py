@@ -241,6 +241,7 @@ def test_a_run_whose_tool_is_gone_is_said_and_can_be_abandoned(bench: Any) -> No
     assert bench.apart("runs", "cancel", "lone", "--abandon").code == 0
     assert bench.runs()[0]["status"] == "cancelled"
     assert bench.here("runs", "list", "--status", "running", "--json").json["runs"] == []
+    assert bench.apart("doctor").code == 0, "an abandoned run is no fault of the store"
 
 
 def test_a_run_that_waits_for_a_person_can_be_cancelled(bench: Any) -> None:

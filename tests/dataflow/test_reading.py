@@ -105,7 +105,7 @@ LARGE = '"' + "x" * (4 * 1024 * 1024) + '"'
         (f"[{LARGE}, 1e999]", "/1"),
         (f'[{LARGE}, "\\ud800"]', "/1"),
         (f"[{LARGE}, 1", "line 1"),
-        (f"[{LARGE}, {'[' * 5_000}", "nested more than 200 deep"),
+        (f"[{LARGE}, {'[' * 5_000}{']' * 5_001}", "nested more than 200 deep"),
         (f"[{LARGE}, {'9' * 5_000}]", "digits"),
     ],
     ids=range(7),

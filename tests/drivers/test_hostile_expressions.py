@@ -14,7 +14,14 @@ GREEDY = (
 
 
 @pytest.mark.parametrize("hostile", [ENDLESS, GREEDY], ids=["endless", "greedy"])
-@pytest.mark.parametrize("place", ["when", "with", "output"])
+@pytest.mark.parametrize(
+    "place",
+    [
+        "with",
+        pytest.param("when", marks=pytest.mark.slow),
+        pytest.param("output", marks=pytest.mark.slow),
+    ],
+)
 async def test_fifty_other_runs_finish_before_the_hostile_one(
     make_engine: MakeEngine, compile_for: Compile, hostile: str, place: str
 ) -> None:

@@ -229,7 +229,7 @@ def decoded(text: str | bytes, file: str | None, limits: Limits) -> str:
     """*text* as characters, without a byte order mark; raises `ChainInvalid`."""
     size = len(text) if isinstance(text, bytes) else len(text.encode("utf-8", "surrogatepass"))
     if size > limits.bytes:
-        message = f"the document has {size:,} bytes; {limits.bytes:,} are read at most"
+        message = f"the document has more than {limits.bytes:,} bytes, the most that is read"
         more = "keep data in files and blobs, and read it in a step"
         raise refused(
             [Finding("too-large", message, file=file, line=1, column=1, suggestion=more)]

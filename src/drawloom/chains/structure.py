@@ -130,6 +130,8 @@ def _pattern(error: Any, value: Any) -> tuple[str, str, str]:
 def _type(error: Any, value: Any) -> tuple[str, str, str]:
     wanted = " or ".join(_ARTICLES.get(name, name) for name in error.kind.types)
     more = ""
+    if value is None and not error.instance_path:
+        return "wrong-type", "it is empty", "begin with `chain: a-name` and `steps:`"
     if value is None:
         more = "give it a value, or remove the field"
     elif error.kind.types == ["string"] and isinstance(value, int | float):

@@ -20,7 +20,7 @@ def doctor(
       drawloom doctor --state /var/lib/orders --json
     """
     from drawloom.cli.examining import examine_all
-    from drawloom.cli.terminal import print_json, print_lines, print_table
+    from drawloom.cli.terminal import counted, print_json, print_lines, print_table
 
     found = project_of(project)
     checks = list(examine_all(found, state or found.state))
@@ -36,5 +36,5 @@ def doctor(
     rows = [(Text(c.grade, style=colours[c.grade]), c.name, c.found, c.advice) for c in checks]
     print_table(("", "WHAT", "FOUND", "WHAT TO DO"), rows)
     warnings = sum(check.grade == "warning" for check in checks)
-    print_lines(f"\n{errors} errors, {warnings} warnings")
+    print_lines(f"\n{counted(errors, 'error')}, {counted(warnings, 'warning')}")
     return int(errors > 0)

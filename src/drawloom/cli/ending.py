@@ -90,8 +90,11 @@ def _message(
     if findings:
         from drawloom.chains.report import as_text
 
-        message = f"{message}\n\n{as_text(findings)}"
-    say(f"drawloom: {message}")
+        # An error that only says what the first finding says is not said twice.
+        head = "" if message.startswith(str(findings[0])) else f"drawloom: {message}\n\n"
+        say(f"{head}{as_text(findings)}")
+    else:
+        say(f"drawloom: {message}")
     if "--json" in words:
         error: dict[str, Any] = {"kind": kind, "message": message.partition("\n")[0]}
         if findings:

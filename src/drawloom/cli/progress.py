@@ -6,8 +6,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
 from drawloom.cli.board import Board, Row, now
-from drawloom.cli.terminal import STYLES, console, duration, shown
-from drawloom.facts import CallStarted, Fact, Line, RunEnded, RunStalled, StepEnded, ToolCall
+from drawloom.cli.terminal import STYLES, console, counted, duration, shown
+from drawloom.facts import CallStarted, Fact, Line, StepEnded, ToolCall
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -84,21 +84,41 @@ class LineProgress(NoProgress):
         super().__init__(board)
         self._console = console(error=True)
         self._tenths: dict[str, int] = {}
+        # A step may begin before the start is on disk: what it does is told after the start.
+        self._held: list[str] | None = []
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._release()
 
     def sink(self, fact: Fact) -> None:
         row = self.board.take(fact)
         if isinstance(fact, Line):
-            self._line(log_line(fact))
+            self._tell(log_line(fact))
         elif row is not None and (text := self._of_step(row, fact)):
-            self._line(text)
-        elif isinstance(fact, (RunEnded, RunStalled)) and fact.run != self.board.run:
-            self._line(f"run {fact.run}: {getattr(fact, 'status', 'unknown')}")
+            self._tell(text)
 
     def note(self, message: str) -> None:
         self._line(message)
 
     def acknowledge(self, run: str) -> None:
         self._line(f"run {run}: started")
+        self._release()
+
+    def _tell(self, text: str) -> None:
+        if self._held is None:
+            self._line(text)
+        else:
+            self._held.append(text)
+
+    def _release(self) -> None:
+        held, self._held = self._held or (), None
+        for text in held:
+            self._line(text)
 
     def _line(self, text: str) -> None:
         self._console.print(shown(text, lines=True), soft_wrap=True)
@@ -106,13 +126,13 @@ class LineProgress(NoProgress):
     def _of_step(self, row: Row, fact: Fact) -> str:
         if isinstance(fact, StepEnded):
             took = duration(row.elapsed(now()))
-            return f"{row.name}: {row.status}" + (f" in {took}" if took else "") + _because(row)
+            return f"{row.name}: {row.status}" + (f" in {took}" if took else "")
         if isinstance(fact, ToolCall) and fact.failure is not None:
             return f"{row.name}: {row.note}"
         if isinstance(fact, ToolCall) and row.total:
             return self._tenth(row)
         if isinstance(fact, CallStarted) and fact.attempt == 1 and not fact.item:
-            items = "" if fact.total is None else f", {fact.total} items"
+            items = "" if fact.total is None else f", {counted(fact.total, 'item')}"
             return f"{row.name}: running {row.tool}{items}"
         return ""
 
@@ -215,7 +235,3 @@ def log_line(fact: Line) -> str:
     level = data.pop("level", "info")
     head = f"{fact.step}: " if level == "info" else f"{fact.step}: {level}: "
     return head + fact.message + (f"  {json_line(data)}" if data else "")
-
-
-def _because(row: Row) -> str:
-    return f" ({row.note})" if row.note and row.status != "succeeded" else ""

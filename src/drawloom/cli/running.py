@@ -6,7 +6,7 @@ import asyncio
 import re
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,7 +16,7 @@ from drawloom.cli import codes, shapes, summary
 from drawloom.cli.board import Board, now
 from drawloom.cli.ending import end
 from drawloom.cli.progress import Progress, progress_for
-from drawloom.cli.terminal import print_json, print_lines, say
+from drawloom.cli.terminal import counted, print_json, print_lines, say
 from drawloom.drivers.embedded import Engine, Result, new_run_id
 from drawloom.drivers.embedded.store import Store
 from drawloom.errors import StateUnusable, ValueInvalid
@@ -83,10 +83,10 @@ async def _run(engine: Engine, job: Job) -> int:
         _refuse_taken(engine, job.run)
         tools = {step.name: step.tool for step in job.plan.steps}
         board = Board(job.run, job.plan.name, tools)
-        resumed = _resumed(engine)
+        resumed, waiting = _resumed(engine)
         with progress_for(board, job.progress) as progress:
             engine.watch(progress.sink)
-            _tell_of_others(engine, progress, job)
+            _tell_of_others(engine, progress, job, resumed, waiting)
             main = asyncio.create_task(
                 engine.run(
                     job.plan,
@@ -152,14 +152,28 @@ def _refuse_taken(engine: Engine, run: str) -> None:
 # -- runs that an earlier process left -------------------------------------------
 
 
-def _resumed(engine: Engine) -> dict[str, asyncio.Task[Result]]:
-    return {run: asyncio.create_task(engine.wait(run)) for run in engine.recovered}
+def _resumed(engine: Engine) -> tuple[dict[str, asyncio.Task[Result]], int]:
+    """The runs that go on now, and how many only wait for a person, as they did before."""
+    if not engine.recovered or engine.state is None:
+        return {}, 0
+    with Store(engine.state) as store:
+        known = store.list("unknown", limit=len(engine.recovered))
+    waiting = {record.id for record in known} & set(engine.recovered)
+    going = [run for run in engine.recovered if run not in waiting]
+    return {run: asyncio.create_task(engine.wait(run)) for run in going}, len(waiting)
 
 
-def _tell_of_others(engine: Engine, progress: Progress, job: Job) -> None:
-    if engine.recovered:
-        runs = ", ".join(engine.recovered)
+def _tell_of_others(
+    engine: Engine, progress: Progress, job: Job, resumed: Collection[str], waiting: int
+) -> None:
+    if resumed:
+        runs = ", ".join(resumed)
         progress.note(f"Taken up again where an earlier process left off: {runs}")
+    if waiting:
+        progress.note(
+            f"{counted(waiting, 'earlier run')} waiting for a person to say how a call ended: "
+            f"drawloom runs list --status unknown{job.options}"
+        )
     for run, why in engine.unrecovered.items():
         progress.note(
             f"Run {run} cannot go on: {why}. To look: drawloom runs show {run}{job.options}"
@@ -169,7 +183,8 @@ def _tell_of_others(engine: Engine, progress: Progress, job: Job) -> None:
 async def _until_others(stop: Stop, resumed: Mapping[str, asyncio.Task[Result]]) -> None:
     waiting = [task for task in resumed.values() if not task.done()]
     if waiting:
-        say(f"Waiting for {len(waiting)} resumed runs; Ctrl-C leaves them for the next start.")
+        runs = counted(len(waiting), "resumed run")
+        say(f"Waiting for {runs}; Ctrl-C leaves them for the next start.")
         await _until(stop, *waiting)
     for run, task in resumed.items():
         say(_end_of(run, task))

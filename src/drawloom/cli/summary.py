@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from drawloom.errors import Failure
 
 _LINES = 40  # of a result; more is left to `runs show --json`
+_COLUMNS = 2_000  # of one line of it
 
 
 def print_head(chain: str, status: str, run: str, seconds: float | None) -> None:
@@ -67,9 +68,17 @@ def print_outcome(output: Any, failure: Failure | None, run: str, options: str) 
 def print_value(title: str, value: Any, elsewhere: str) -> None:
     """A value as JSON; what does not fit a screen is said to be left out, and where it is."""
     lines = json_text(value).split("\n")
-    print_lines(f"\n{title}:\n" + "\n".join(lines[:_LINES]))
+    kept = lines[:_LINES]
+    short = [line if len(line) <= _COLUMNS else _cut(line) for line in kept]
+    print_lines(f"\n{title}:\n" + "\n".join(short))
     if len(lines) > _LINES:
         print_lines(f"… and {len(lines) - _LINES} more lines; all of it: {elsewhere}")
+    elif short != kept:
+        print_lines(f"All of it: {elsewhere}")
+
+
+def _cut(line: str) -> str:
+    return f"{line[:_COLUMNS]} … and {len(line) - _COLUMNS:,} more characters"
 
 
 def print_unknown(run: str, calls: Iterable[str], options: str) -> None:

@@ -138,6 +138,11 @@ def size(count: int | None) -> str:
     raise AssertionError("there is no larger unit")
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 item`, `2 items`: a number with its noun."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def instant(micros: int | None) -> str:
     """An instant (microseconds since 1970) in local time."""
     from datetime import datetime

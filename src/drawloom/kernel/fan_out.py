@@ -48,11 +48,9 @@ def go_on(run: Run, life: Life) -> None:
         item.item, item.owner = index, life
         fan.lives[index] = item
         begin_item(run, item)
-    if not fan.lives and (fan.next == total or fan.failing is not None or fan.halted):
-        _conclude(run, life, fan)
-    elif fan.halted and fan.busy == 0:
-        _conclude(run, life, fan)
-    elif fan.failing is not None and fan.busy == 0 and fan.unknown == 0:
+    if len(fan.lives) > fan.unknown:
+        return
+    if fan.halted or (not fan.lives and (fan.next == total or fan.failing is not None)):
         _conclude(run, life, fan)
 
 

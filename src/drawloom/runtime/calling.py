@@ -86,6 +86,16 @@ class Prepared:
             return Waiting(called, waits_for, args)
         return self.check(output, args)
 
+    def begin_measured(
+        self, client: Any, args: dict[str, Any], context: Context, measured: Measured
+    ) -> Any:
+        """`begin`, and its time. It cannot have waited, so all of it was the interpreter's."""
+        began = time.perf_counter_ns()
+        try:
+            return self.begin(client, args, context)
+        finally:
+            measured.cpu = time.perf_counter_ns() - began
+
 
 def _taker(tool: Tool) -> Callable[[dict[str, Any], Context], dict[str, Any]] | None:
     """Turns JSON arguments into the function's own; None where they are the same."""
@@ -174,17 +184,12 @@ class Hands:
         context: Context,
         measured: Measured,
     ) -> Any:
-        """The tool's checked output. Whatever goes wrong is raised; `failure_of` names it."""
+        """The tool's checked output, or `Waiting`. What goes wrong is raised; see `failure_of`."""
         client = self.client(connection, measured)
         if client is None and connection is not None:
             client = await self._clients.get(connection)
         if prepared.is_async or prepared.tool.inline:
-            began = time.thread_time_ns()
-            output = prepared.begin(client, args, context)
-            measured.cpu = time.thread_time_ns() - began
-            if type(output) is Waiting:
-                output = prepared.check(await _metered(output, measured), output.args)
-            return output
+            return prepared.begin_measured(client, args, context, measured)
         taken = args if prepared.takes is None else prepared.takes(args, context)
         positional = () if client is None else (client,)
         output = await self._in_thread(prepared.function, positional, taken, measured)
@@ -217,13 +222,8 @@ def failure_of(tool: Tool, exc: BaseException) -> Failure:
     return name_fault(tool.faults, exc)
 
 
-async def finish(prepared: Prepared, waiting: Waiting, measured: Measured) -> Any:
-    """Drive a tool that waits to its end; its checked output."""
-    return prepared.check(await _metered(waiting, measured), waiting.args)
-
-
 @types.coroutine
-def _metered(waiting: Waiting, measured: Measured) -> Generator[Any, Any, Any]:
+def metered(waiting: Waiting, measured: Measured) -> Generator[Any, Any, Any]:
     """Drive a coroutine as `await` does, and add up the CPU time of its own steps."""
     coroutine, waits_for, _ = waiting
     clock = time.thread_time_ns

@@ -43,7 +43,7 @@ class Evaluator:
         """The value. Raises `ToolError` of kind invalid where the expression is at fault."""
         request = write_json([kind, source, scope, now, seed]).encode()
         async with self._slots:
-            process = self._idle.pop() if self._idle else await _started()
+            process = await self._free()
             try:
                 async with asyncio.timeout(DEADLINE):
                     answer = await _asked(process, request)
@@ -62,6 +62,15 @@ class Evaluator:
         if "error" in told:
             raise ToolError(Failure(FailureKind.INVALID, told["error"]))
         return told["value"]
+
+    async def _free(self) -> asyncio.subprocess.Process:
+        """A process that is kept, if it still lives (the system may have killed it), or a new one."""
+        while self._idle:
+            process = self._idle.pop()
+            if process.returncode is None:
+                return process
+            await _ended(process)
+        return await _started()
 
     async def aclose(self) -> None:
         """End the processes that are kept."""

@@ -26,6 +26,11 @@ class Driver:
     engine: Any
     lab: Lab
 
+    @property
+    def keeps(self) -> bool:
+        """Whether it knows a run that has ended and was waited for."""
+        return self.name != "memory"
+
     def plan(self, text: str) -> Plan:
         return compile_chain(load(text), self.engine.catalogue.find)
 

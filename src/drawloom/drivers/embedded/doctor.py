@@ -16,6 +16,7 @@ from drawloom.db import SCHEMA_VERSION, queries
 from drawloom.drivers.embedded.replaying import replay_recorded
 from drawloom.drivers.embedded.state import STORE, owner_of
 from drawloom.drivers.embedded.store import RunRecord, Store
+from drawloom.drivers.embedded.store_abandon import ABANDONED
 from drawloom.errors import StateUnusable
 
 _SQL = queries("journal")
@@ -142,7 +143,7 @@ def _finished(store: Store, find_tool: Callable[[str], ToolSpec]) -> Check:
     """The stored end of finished runs is what their history gives."""
     until = time.monotonic() + _WITHIN
     looked, differing, other = 0, [], 0
-    for run in (r for r in store.list(limit=_SAMPLE * 5) if r.over):
+    for run in (r for r in store.list(limit=_SAMPLE * 5) if r.over and not _abandoned(r)):
         if looked == _SAMPLE or time.monotonic() > until:
             break
         looked += 1
@@ -156,6 +157,10 @@ def _finished(store: Store, find_tool: Callable[[str], ToolSpec]) -> Check:
         return Check("finished runs", "error", found, f"drawloom runs replay {differing[0]}")
     more = f"; {other} are of chains or tools that are gone" if other else ""
     return Check("finished runs", "ok", f"the latest {looked} replay as stored{more}")
+
+
+def _abandoned(run: RunRecord) -> bool:
+    return run.failure is not None and run.failure.message.startswith(ABANDONED)
 
 
 def _disk(state: Path) -> Iterator[Check]:

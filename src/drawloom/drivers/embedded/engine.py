@@ -15,6 +15,7 @@ import itertools
 import json
 import secrets
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -52,6 +53,7 @@ from drawloom.runtime import Catalogue, Clients, Hands, StoredConnection
 Durability: TypeAlias = Literal["full", "relaxed", "memory"]
 
 _SQL = queries("journal")
+_REMEMBERED = 10_000  # chosen ids, where no store knows them
 
 
 class Engine:
@@ -87,6 +89,9 @@ class Engine:
         self._ownership: Ownership | None = None
         self._db: apsw.Connection | None = None
         self._reader: apsw.Connection | None = None
+        self._given: OrderedDict[str, None] = (
+            OrderedDict()
+        )  # ids that were chosen by who started a run
         self._stored: set[str] = set()  # digests of plans that are in the store
         self._numbers = 0
         self._requests: asyncio.Task[None] | None = None
@@ -162,8 +167,7 @@ class Engine:
     async def wait(self, run_id: str) -> Result:
         """Wait until a run has ended, or waits for a person; at once if it has.
 
-        A store knows all runs that it keeps. In memory the last thousand are remembered
-        that ended while nobody waited for them.
+        A store knows all runs that it keeps; in memory only the last 64 are remembered.
         """
         runner = self._pump.runners.get(run_id)
         if runner is None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Coroutine
 from typing import Any
 
@@ -43,11 +43,11 @@ from drawloom.kernel import (
     Started,
     TimerFired,
 )
-from drawloom.runtime.calling import Hands, Measured, Prepared, Waiting, failure_of, finish
+from drawloom.runtime.calling import Hands, Measured, Prepared, Waiting, failure_of, metered
 from drawloom.runtime.evaluator import Evaluator
 from drawloom.sdk import Context
 
-_REMEMBERED = 1_000  # runs
+_REMEMBERED = 64  # runs
 _TURN = 0.005  # seconds that the pump may work before others get the loop
 
 
@@ -58,7 +58,9 @@ class Pump:
         self.hands = hands
         self.journal = journal
         self.runners: dict[str, Runner] = {}
-        self.ended: dict[str, Run] = {}  # unjournaled runs that ended before anybody asked
+        self.ended: OrderedDict[str, Run] = (
+            OrderedDict()
+        )  # the last runs that ended, where nothing is journaled
         self.broken: StateUnusable | None = None
         self._inbox: deque[tuple[Runner, Any]] = deque()
         self._parked: deque[tuple[int, Runner | None, Any]] = deque()
@@ -340,14 +342,18 @@ class Pump:
         """Make a call (or wait for one that has begun, *waiting*) and answer it."""
         runner, command = call.runner, call.command
         try:
+            output: Any = waiting
             if waiting is None:
                 wants = prepared.wants_context
                 context = self._context(runner, command) if wants else _NO_CONTEXT
-                output = await self.hands.call(
-                    prepared, connection, command.args, context, call.measured
-                )
-            else:
-                output = await finish(prepared, waiting, call.measured)
+                if connection is None and prepared.is_async:  # without a coroutine more
+                    output = prepared.begin_measured(None, command.args, context, call.measured)
+                else:
+                    output = await self.hands.call(
+                        prepared, connection, command.args, context, call.measured
+                    )
+            if type(output) is Waiting:
+                output = prepared.check(await metered(output, call.measured), output.args)
         except asyncio.CancelledError:
             if call.over:
                 return
@@ -435,7 +441,7 @@ class Pump:
     def _finished(self, runner: Runner, command: Finish) -> None:
         self._release(runner)
         self.runners.pop(runner.run_id, None)
-        if self.journal is None and not runner.waiters:
+        if self.journal is None:
             self._remember(runner)
         self.telling.ended(runner, command)
         runner.tell()
@@ -443,7 +449,7 @@ class Pump:
     def _remember(self, runner: Runner) -> None:
         self.ended[runner.run_id] = runner.run
         if len(self.ended) > _REMEMBERED:
-            del self.ended[next(iter(self.ended))]
+            self.ended.popitem(last=False)  # a plain dict would walk over all it ever held
 
     def _give_up(self, runner: Runner, exc: Exception) -> None:
         """This run cannot go on in this process; its journal is left as it is."""

@@ -11,6 +11,9 @@ from drawloom.drivers.embedded.codec import to_json
 from drawloom.drivers.embedded.state import STORE, Ownership
 from drawloom.errors import Failure, FailureKind, ValueInvalid
 
+# How the failure of such a run begins; its clean-up did not run, so its history need not end.
+ABANDONED = "cancelled: abandoned: "
+
 
 def abandon(state: Path, run_id: str, reason: str) -> None:
     """Record *run_id* as cancelled, without clean-up; its history is kept as it is.
@@ -22,14 +25,14 @@ def abandon(state: Path, run_id: str, reason: str) -> None:
         db = connect_writer(state / STORE)
         try:
             now = time.time_ns() // 1000
-            failure = Failure(FailureKind.CONFLICT, f"abandoned: {reason}")
+            failure = Failure(FailureKind.CONFLICT, f"{ABANDONED}{reason}")
             with db:
                 db.execute(
                     "insert into events (run, seq, at, kind, body) "
                     "select r.number, 1 + coalesce((select max(seq) from events e "
                     "where e.run = r.number), 0), ?, 'cancel', ? from runs r "
                     "where r.id = ? and r.ended_at is null",
-                    (now, json.dumps(reason), run_id),
+                    (now, json.dumps(f"abandoned: {reason}"), run_id),
                 )
                 db.execute(
                     "update runs set status = 'cancelled', ended_at = ?, failure = ? "

@@ -43,7 +43,7 @@ from drawloom.kernel import (
     TimerFired,
 )
 from drawloom.runtime import Catalogue, Clients, Hands, Measured, StoredConnection
-from drawloom.runtime.calling import failure_of
+from drawloom.runtime.calling import Waiting, failure_of, metered
 from drawloom.sdk import Context, Tool
 
 
@@ -322,7 +322,11 @@ class SimulatedEngine:
         prepared = self._hands.prepared(tool)
         slot = None if step.slot is None else active.bindings.get(step.slot, step.slot)
         if prepared.is_async or slot is not None:
-            return await self._hands.call(prepared, slot, command.args, context, Measured())
+            measured = Measured()
+            output = await self._hands.call(prepared, slot, command.args, context, measured)
+            if type(output) is Waiting:
+                output = prepared.check(await metered(output, measured), output.args)
+            return output
         return prepared.begin(None, command.args, context)
 
 

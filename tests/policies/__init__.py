@@ -1,0 +1,1 @@
+"""Policies: pure functions, so properties hold for every input."""

@@ -1,0 +1,1 @@
+"""The hands: catalogue, clients, calls and the evaluator."""
