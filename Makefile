@@ -7,6 +7,8 @@ SYNC = $(BIN)/uv pip install --quiet --python $(BIN)/python
 PROJECT = --no-deps --no-build-isolation --editable .
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+# The tests share nothing, so each core takes some of them.
+SIDE_BY_SIDE = --numprocesses auto --maxprocesses 4 --dist worksteal
 EXAMPLE := examples/seattle
 DATA := $(EXAMPLE)/data/seattle-weather.csv
 
@@ -27,13 +29,13 @@ run: $(VENV)/ready-to-run $(DATA) ## Set up, then run the example chain on real 
 	@echo "The report: $(EXAMPLE)/data/report.md"
 	@echo "To have the command drawloom at hand:  . $(BIN)/activate"
 
-test: $(VENV)/ready-to-test $(DATA) ## Lint, and every test there is (about four minutes)
+test: $(VENV)/ready-to-test $(DATA) ## Lint, and every test there is (a few minutes)
 	@status=0; $(MAKE) --no-print-directory lint || status=1; \
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest || status=1; \
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest $(SIDE_BY_SIDE) || status=1; \
 	exit $$status
 
 test-fast: $(VENV)/ready-to-test $(DATA) ## The tests that take seconds, not minutes
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -m "not slow" -q
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not slow" -q
 
 # All four speak, even if the first has something to say.
 lint: $(VENV)/ready-to-test ## Style, types and the import contracts

@@ -147,3 +147,19 @@ def test_a_plan_cannot_be_changed():
     for mapping in (made.variables, made.document, made.slots, made.effects):
         with pytest.raises(TypeError):
             mapping["new"] = 1
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("chain: c\ntimeout: 5m\nsteps: {a: {use: my.echo}}\n", "timeout"),
+        ("chain: c\nsteps: {a: {use: my.echo, cache: 5m}}\n", "steps.a.cache"),
+        ("chain: c\nsteps: {a: {use: my.echo, repeat: {until: 'true'}}}\n", "steps.a.repeat"),
+        ("chain: c\nsteps: {a: {use: core.wait}}\n", "core.wait"),
+    ],
+)
+def test_what_is_not_supported_yet_is_refused_and_never_ignored(text, named):
+    with pytest.raises(ChainInvalid, match="not supported yet") as caught:
+        plan(text)
+
+    assert named in str(caught.value)

@@ -13,7 +13,11 @@ GREEDY = (
 )
 
 
-@pytest.mark.parametrize("hostile", [ENDLESS, GREEDY], ids=["endless", "greedy"])
+@pytest.mark.parametrize(
+    "hostile",
+    [ENDLESS, pytest.param(GREEDY, marks=pytest.mark.slow)],
+    ids=["endless", "greedy"],
+)
 @pytest.mark.parametrize(
     "place",
     [

@@ -28,6 +28,19 @@ async def exits() -> int:
     raise SystemExit(3)
 
 
+class OddError(BaseException):
+    """No `Exception`, as a signal or a test framework may raise it."""
+
+
+async def raises_odd() -> int:
+    raise OddError("odd")
+
+
+async def raises_odd_later() -> int:
+    await asyncio.sleep(0)
+    raise OddError("odd")
+
+
 async def cancels() -> int:
     raise asyncio.CancelledError
 
@@ -64,6 +77,8 @@ async def lone_surrogate() -> Json:
     [
         (raises, "ZeroDivisionError: division by zero"),
         (exits, "SystemExit: 3"),
+        (raises_odd, "OddError: odd"),
+        (raises_odd_later, "OddError: odd"),
         (cancels, "cancelled its own call"),
         (cancels_later, "cancelled its own call"),
         (wrong_shape, "my.bad gave what its output schema does not allow"),

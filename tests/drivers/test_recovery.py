@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +14,7 @@ from tests.drivers.conftest import Compile, MakeEngine
 from tests.drivers.tools import Lab
 
 from drawloom.drivers.embedded import Engine
+from drawloom.policies import LOSSES_AT_MOST
 from drawloom.sdk import Json, tool
 
 HANGS = "{chain: c, steps: {a: {use: my.echo, with: {v: 1}}, b: {use: my.TOOL, with: {seconds: SECONDS, v: '${steps.a}'}}}, output: '${steps.b}'}"
@@ -24,8 +29,6 @@ async def abandoned(engine: Engine, plan: Any, lab: Lab, tool: str, run_id: str 
     await engine.start(plan, run_id=run_id)
     while not lab.called[tool]:
         await engine.flush()
-        import asyncio
-
         await asyncio.sleep(0)
 
 
@@ -152,6 +155,57 @@ async def test_a_run_that_waits_for_a_person_still_does_after_a_late_event(
         )
     async with make_engine() as engine:
         assert (await engine.wait("r")).unknown == ("a#1",)
+
+
+async def test_an_evaluation_under_way_is_asked_for_again(
+    make_engine: MakeEngine, compile_for: Compile, lab: Lab
+) -> None:
+    large = "$sum($map([1..50000], function($x){$x}))"
+    text = f"{{chain: c, steps: {{a: {{use: my.once, when: '{large} > 0'}}}}, output: '${{steps.a}}'}}"
+    async with make_engine() as engine:
+        await engine.start(compile_for(engine, text), run_id="r")
+    assert lab.called["once"] == 0
+    async with make_engine() as engine:
+        assert engine.recovered == ("r",)
+        assert (await engine.wait("r")).status == "succeeded"
+    assert lab.called["once"] == 1
+
+
+EXITS = """
+import asyncio, os, sys
+from drawloom.chains import compile_chain, load
+from drawloom.drivers.embedded import Engine
+from drawloom.runtime import Catalogue
+from drawloom.sdk import tool
+
+@tool(effect="read")
+async def leave() -> int:
+    "End the whole process, once the start has been acknowledged."
+    await started.wait()
+    os._exit(9)
+
+started = asyncio.Event()
+
+async def main():
+    catalogue = Catalogue([leave])
+    async with Engine(catalogue, state=sys.argv[1]) as engine:
+        plan = compile_chain(load("{chain: c, steps: {a: {use: my.leave}}}"), catalogue.find)
+        run = engine.recovered[0] if engine.recovered else await engine.start(plan)
+        started.set()
+        print((await engine.wait(run)).failure)
+
+asyncio.run(main())
+"""
+
+
+def test_a_tool_that_ends_the_process_is_not_called_for_ever(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", EXITS, str(tmp_path)]
+    ends = [
+        subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        for _ in range(LOSSES_AT_MOST + 2)
+    ]
+    assert [end.returncode for end in ends] == [9] * (LOSSES_AT_MOST + 1) + [0]
+    assert ends[-1].stdout == "lost: a: the process ended during the call\n"
 
 
 async def test_the_journal_has_every_event_in_order(

@@ -50,7 +50,15 @@ async def test_no_more_processes_than_allowed(evaluate: Evaluator) -> None:
     assert len(evaluate._idle) <= 2
 
 
-@pytest.mark.parametrize("source", [ENDLESS, GREEDY, "$nowhere", "1 + 'a'"])
+@pytest.mark.parametrize(
+    "source",
+    [
+        pytest.param(ENDLESS, marks=pytest.mark.slow),
+        pytest.param(GREEDY, marks=pytest.mark.slow),
+        "$nowhere",
+        "1 + 'a'",
+    ],
+)
 async def test_an_expression_at_fault_is_refused_and_the_next_goes_on(
     evaluate: Evaluator, source: str
 ) -> None:

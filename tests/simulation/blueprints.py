@@ -190,7 +190,7 @@ def _items(rng: random.Random, draft: Draft, before: dict[str, Draft]) -> None:
     else:
         known = kind if kind in INPUT else "six"
         draft.document["for_each"] = f"${{input.{known}}}"
-        draft.items = lambda outputs: INPUT[known]  # type: ignore[return-value]
+        draft.items = lambda outputs: INPUT[known]  # type: ignore[assignment]
     draft.document["with"] |= {"item": "${item}", "at": "${index}"}
     draft.item_args = True
     draft.concurrency = draft.document["concurrency"] = rng.choice((1, 2, 3, 10))

@@ -10,14 +10,14 @@ from drawloom.errors import FailureKind
 from drawloom.kernel import CallFailed
 
 if TYPE_CHECKING:
-    from tests.simulation.oracle import Oracle
+    from tests.simulation.history import History
 
 RETRIED = {"throttled", "transient", "timeout", "lost"}  # unless the document says otherwise
 UNCERTAIN = {"timeout", "lost", "transient"}
 LOSSES = 3
 
 
-def after_failure(oracle: Oracle, place: Place, event: CallFailed) -> bool:
+def after_failure(oracle: History, place: Place, event: CallFailed) -> bool:
     """Note a failed call, and what the kernel owes its place. Always True: it was current."""
     failure, draft = event.failure, oracle.drafts[place.step]
     lost = failure.kind is FailureKind.LOST
@@ -36,7 +36,7 @@ def after_failure(oracle: Oracle, place: Place, event: CallFailed) -> bool:
     return _rest(oracle, place, event, draft.document.get("retry", {}))
 
 
-def _rest(oracle: Oracle, place: Place, event: CallFailed, retry: dict[str, Any]) -> bool:
+def _rest(oracle: History, place: Place, event: CallFailed, retry: dict[str, Any]) -> bool:
     tried = place.calls - place.losses
     if event.failure.kind not in retry.get("on", RETRIED) or tried >= retry.get("attempts", 3):
         return oracle.fail(place)

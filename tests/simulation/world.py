@@ -11,6 +11,7 @@ import hashlib
 import random
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from tests.simulation.blueprints import INPUT, Blueprint
@@ -97,15 +98,15 @@ class World:
 
     def _go_on(self) -> None:
         """One of the things that may happen next happens."""
-        oracle, choices = self.oracle, list[Callable[[], None]]()
-        for place in oracle.places():
+        choices: list[Callable[[], None]] = []
+        for place in self.oracle.places():
             if place.state == "open":
-                choices.append(lambda place=place: self.feed(self._answer(place.call)))
+                choices.append(partial(self._reply, place.call))
             elif place.state == "resting":
-                choices.append(lambda place=place: self._wake(place.call, place.due))
+                choices.append(partial(self._wake, place.call, place.due))
             elif place.state == "unknown":
-                choices.append(lambda place=place: self._resolve(place.call))
-        choices += [lambda e=e: self._evaluate(e) for e in self.evaluating.values()]
+                choices.append(partial(self._resolve, place.call))
+        choices += [partial(self._evaluate, command) for command in self.evaluating.values()]
         require(choices, "nothing can happen any more, and the run has not ended")
         self.rng.choice(choices)()
 
@@ -134,6 +135,9 @@ class World:
             self.evaluating[command.place] = command
 
     # -- what may happen ---------------------------------------------------------
+
+    def _reply(self, call: str) -> None:
+        self.feed(self._answer(call))
 
     def _answer(self, call: str) -> Event:
         event: Event

@@ -16,6 +16,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 import msgspec
 
 from drawloom.chains.document import Chain, Step
+from drawloom.chains.schema import LATER_CHAIN_FIELDS, LATER_STEP_FIELDS, LATER_TOOLS
 from drawloom.dataflow.conversion import converter_for
 from drawloom.dataflow.references import Condition, Template, listing
 from drawloom.dataflow.validation import Validator, apply_defaults, validator_for
@@ -146,6 +147,7 @@ def compile_chain(
     *effects* are those recorded when a run began: a run keeps the rules that it
     began with, even if the tool has changed since. Raises `ChainInvalid`.
     """
+    _refuse_later(chain)
     parts = [_Part(name, step) for name, step in chain.steps.items()]
     order = _ordered(parts)
     index = {part.name: i for i, part in enumerate(order)}
@@ -183,6 +185,18 @@ def compile_chain(
         tuple(edge for part in order for edge in part.edges()),
         any(path[:1] in ((), ("run",)) for path in reads),
     )
+
+
+def _refuse_later(chain: Chain) -> None:
+    """What a later release gives life to is refused here, too: never ignored."""
+    written = chain.document
+    found = [name for name in LATER_CHAIN_FIELDS if name in written]
+    for name, fields in written.get("steps", {}).items():
+        found += [f"steps.{name}.{later}" for later in LATER_STEP_FIELDS if later in fields]
+        if fields.get("use") in LATER_TOOLS:
+            found.append(f"steps.{name}.use: {fields['use']}")
+    if found:
+        raise ChainInvalid(f"not supported yet: {', '.join(found)}; remove it")
 
 
 class _Part:

@@ -108,20 +108,26 @@ class Expression:
                 seed=seed,
             )
         except jlens.JlensError as exc:
-            raise _named(exc, self.source, len(_BEFORE)) from None
+            raise _named(exc, self.source, len(_BEFORE), f", in `{_short(self.source)}`") from None
         return boxed["v"] if boxed else UNDEFINED
 
     def __repr__(self) -> str:
         return f"Expression({self.source!r})"
 
 
-def _named(exc: jlens.JlensError, source: str, offset: int) -> ExpressionInvalid:
+def _short(source: str) -> str:
+    """As much of an expression as tells which one it is."""
+    text = " ".join(source.split())
+    return text if len(text) <= 80 else f"{text[:80]}…"
+
+
+def _named(exc: jlens.JlensError, source: str, offset: int, where: str = "") -> ExpressionInvalid:
     position = exc.position if exc.start is None else exc.start
     if exc.position is not None and exc.code.startswith("S"):
         position = exc.position
     inside = None if position is None else min(max(position - offset, 0), len(source))
     kind = OverBudget if exc.code in _LIMIT_CODES else ExpressionInvalid
-    return kind(f"{exc} ({exc.code})", source=source, code=exc.code, position=inside)
+    return kind(f"{exc} ({exc.code}){where}", source=source, code=exc.code, position=inside)
 
 
 def _paths(tree: Any, at: tuple[str, ...] = ()) -> list[tuple[str, ...]]:

@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from drawloom.dataflow.expressions import INLINE, Budget, Expression
+from drawloom.dataflow.template_text import pieces as pieces_of
 from drawloom.dataflow.values import UNDEFINED, write_json
 from drawloom.errors import ExpressionInvalid, ValueInvalid
 
@@ -141,7 +142,7 @@ class Condition:
     def __init__(self, source: str | bool) -> None:
         self.source = source
         text = str(source).lower() if isinstance(source, bool) else source
-        pieces = list(_pieces(text))
+        pieces = list(pieces_of(text))
         whole = len(pieces) == 1 and not isinstance(pieces[0], str)
         inside, offset = pieces[0] if whole and not isinstance(pieces[0], str) else (text, 0)
         self.reference = Reference(
@@ -221,7 +222,7 @@ def _compile_text(
 ) -> Filler | None:
     if "${" not in text:
         return None
-    pieces = list(_pieces(text))
+    pieces = list(pieces_of(text))
     whole = len(pieces) == 1
     fillers: list[Filler | str] = []
     for piece in pieces:
@@ -346,56 +347,6 @@ def _follow(path: Path, slow: Filler) -> Filler:
         return node
 
     return fill
-
-
-# -- reading text ----------------------------------------------------------------
-
-
-def _pieces(text: str) -> Iterator[str | tuple[str, int]]:
-    """Text and `(expression, offset)` in turn. Raises `ExpressionInvalid` for an open `${`."""
-    position, literal = 0, ""
-    while (start := text.find("${", position)) >= 0:
-        if start > 0 and text[start - 1] == "$":  # `$${` is an escaped `${`
-            literal += text[position : start - 1] + "${"
-            position = start + 2
-            continue
-        literal += text[position:start]
-        end = _closing(text, start + 2)
-        if literal:
-            yield literal
-        yield text[start + 2 : end], start + 2
-        position, literal = end + 1, ""
-    if literal + text[position:]:
-        yield literal + text[position:]
-
-
-def _closing(text: str, start: int) -> int:
-    """The index of the `}` that ends the expression beginning at *start*."""
-    depth, position = 0, start
-    while position < len(text):
-        char = text[position]
-        if char in "\"'`":
-            position = _after_quote(text, position)
-            continue
-        if text.startswith("/*", position):
-            stop = text.find("*/", position + 2)
-            position = len(text) if stop < 0 else stop + 2
-            continue
-        if char == "{":
-            depth += 1
-        elif char == "}":
-            if depth == 0:
-                return position
-            depth -= 1
-        position += 1
-    raise ExpressionInvalid("`${` is never closed by `}`", source=text, position=start - 2)
-
-
-def _after_quote(text: str, start: int) -> int:
-    position = start + 1
-    while position < len(text) and text[position] != text[start]:
-        position += 2 if text[position] == "\\" and text[start] != "`" else 1
-    return position + 1
 
 
 def _shown(value: Any) -> str:

@@ -78,9 +78,12 @@ def encode_output(output: Any, args: Mapping[str, Any]) -> Any:
         for value in args.values():
             if (type(value) is dict or type(value) is list) and _plain_besides(output, args):
                 return output
-    elif kind is int and -LARGEST_INTEGER <= output <= LARGEST_INTEGER:
-        return output
-    elif output is None or kind is bool or (kind is str and output.isascii()):
+    elif (
+        (kind is int and -LARGEST_INTEGER <= output <= LARGEST_INTEGER)
+        or output is None
+        or kind is bool
+        or (kind is str and output.isascii())
+    ):
         return output
     return encode_value(output)
 

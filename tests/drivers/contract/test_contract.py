@@ -167,6 +167,7 @@ async def test_an_expression_that_is_too_large_for_the_loop_is_evaluated_all_the
     assert result.output == 50_000 * 50_001 // 2
 
 
+@pytest.mark.slow
 async def test_an_expression_that_never_ends_fails_its_step(driver: Driver) -> None:
     forever = "($f := function($n){$f($n + 1)}; $f(1))"
     result = await driver.run(

@@ -219,7 +219,9 @@ class Pump:
         if journal is not None:
             if isinstance(command, CallTool):
                 runner.commands[command.call] = command
-                rests = not command.step.effect.looks_only
+                # Attempts are counted on disk, or a tool that kills its process
+                # would be called again at every start.
+                rests = command.attempt > 1 or not command.step.effect.looks_only
             else:
                 rests = isinstance(command, (Finish, AwaitResolution))
                 if rests:
@@ -301,8 +303,10 @@ class Pump:
         context = self._context(runner, command) if prepared.wants_context else _NO_CONTEXT
         try:
             output = prepared.begin(client, command.args, context)
-        except _WHATEVER as exc:
-            failure = _cancelled(prepared) if _is_cancel(exc) else failure_of(prepared.tool, exc)
+        except KeyboardInterrupt:
+            raise  # it is for the whole process
+        except BaseException as exc:  # noqa: BLE001  # whatever a tool does
+            failure = _fault(prepared, exc)
             self._answer(runner, command, measured, CallFailed(command.call, failure, now()))
             return None
         if type(output) is not Waiting:
@@ -354,12 +358,10 @@ class Pump:
                     )
             if type(output) is Waiting:
                 output = prepared.check(await metered(output, call.measured), output.args)
-        except asyncio.CancelledError:
-            if call.over:
-                return
-            event: Event = CallFailed(command.call, _cancelled(prepared), now())
-        except (Exception, SystemExit) as exc:  # noqa: BLE001  # whatever a tool does
-            event = CallFailed(command.call, failure_of(prepared.tool, exc), now())
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as exc:  # noqa: BLE001  # whatever a tool does
+            event: Event = CallFailed(command.call, _fault(prepared, exc), now())
         else:
             event = CallSucceeded(command.call, output, now())
         if call.over:
@@ -458,16 +460,10 @@ class Pump:
         runner.tell(exc)
 
 
-# What a tool may raise; a KeyboardInterrupt is for the whole process.
-_WHATEVER = (Exception, SystemExit, GeneratorExit, asyncio.CancelledError)
-
-
-def _is_cancel(exc: BaseException) -> bool:
-    return isinstance(exc, asyncio.CancelledError)
-
-
-def _cancelled(prepared: Prepared) -> Failure:
-    return Failure(FailureKind.DEFECT, f"{prepared.name} cancelled its own call")
+def _fault(prepared: Prepared, exc: BaseException) -> Failure:
+    if isinstance(exc, asyncio.CancelledError):
+        return Failure(FailureKind.DEFECT, f"{prepared.name} cancelled its own call")
+    return failure_of(prepared.tool, exc)
 
 
 _COMMANDS = frozenset({SetTimer, CancelCall, Evaluate, AwaitResolution, Finish})
