@@ -82,12 +82,18 @@ async def test_a_tool_that_really_waits_is_waited_for() -> None:
 
 
 async def test_closing_it_ends_what_is_under_way() -> None:
-    lab = Lab()
+    began = asyncio.Event()
+
+    async def for_ever(seconds: float) -> None:
+        began.set()
+        await asyncio.get_running_loop().create_future()
+
+    lab = Lab(for_ever)
     async with SimulatedEngine(lab.catalogue()) as engine:
         text = "{chain: c, steps: {a: {use: my.pause, with: {seconds: 600}}}}"
         await engine.start(plan(engine, text))
-        while not lab.busy:
-            await asyncio.sleep(0)
+        await began.wait()
+        assert lab.busy == 1
     assert lab.busy == 0
 
 

@@ -19,7 +19,13 @@ from drawloom.policies import Effect
 # More than the simulated kernel's budget: it has to be evaluated elsewhere.
 LARGE = "$sum($map([1..400], function($x){$x}))"
 LARGE_VALUE = sum(range(1, 401))
-INPUT = {"yes": True, "no": False, "list": [5, 2, 9, 4], "none": [], "six": [1, 2, 3, 4, 5, 6]}
+INPUT: dict[str, Any] = {
+    "yes": True,
+    "no": False,
+    "list": [5, 2, 9, 4],
+    "none": [],
+    "six": [1, 2, 3, 4, 5, 6],
+}
 
 EFFECTS = ("pure", "read", "idempotent", "keyed", "once")
 Outputs = Mapping[str, Any]  # of the steps that succeeded
@@ -190,7 +196,7 @@ def _items(rng: random.Random, draft: Draft, before: dict[str, Draft]) -> None:
     else:
         known = kind if kind in INPUT else "six"
         draft.document["for_each"] = f"${{input.{known}}}"
-        draft.items = lambda outputs: INPUT[known]  # type: ignore[assignment]
+        draft.items = lambda outputs: INPUT[known]
     draft.document["with"] |= {"item": "${item}", "at": "${index}"}
     draft.item_args = True
     draft.concurrency = draft.document["concurrency"] = rng.choice((1, 2, 3, 10))

@@ -12,6 +12,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from functools import cache
+from itertools import chain
 from queue import SimpleQueue
 from typing import Any, TypeAlias
 
@@ -60,7 +61,7 @@ class _Batch:
             rows: list[Row] = getattr(self, table)
             for start in range(0, len(rows), _LARGEST_STATEMENT):
                 part = rows[start : start + _LARGEST_STATEMENT]
-                values = tuple(value for row in part for value in row)
+                values = tuple(chain.from_iterable(part))
                 parts.append((_statement(table, len(part)), values))
         return parts
 
