@@ -163,3 +163,15 @@ def test_what_is_not_supported_yet_is_refused_and_never_ignored(text, named):
         plan(text)
 
     assert named in str(caught.value)
+
+
+def test_only_who_asks_for_any_end_is_clean_up():
+    steps = plan(
+        "chain: c\nsteps:\n"
+        "  a: {use: my.echo, on_error: continue}\n"
+        "  reads: {use: my.echo, with: {v: \"${failures.a.message ?? 'fine'}\"}}\n"
+        "  asks: {use: my.echo, after: {a: finished}}\n"
+        "  follows: {use: my.echo, after: [asks]}\n"
+    ).by_name
+
+    assert {"asks", "follows"} == {name for name, step in steps.items() if step.cleanup}

@@ -180,9 +180,6 @@ output: "${steps.c}"
 """
 
 
-@pytest.mark.xfail(
-    strict=True, reason="tools get the values of the run themselves, not copies of them"
-)
 @pytest.mark.parametrize("durability", ["memory", "full"])
 async def test_a_tool_that_changes_its_input_changes_nothing_for_others(
     make_engine: MakeEngine, compile_for: Compile, durability: Any

@@ -31,7 +31,7 @@ class Lab:
     def tools(self) -> list[Tool]:
         """`my.echo`, `my.inline`, `my.flaky`, `my.fail`, `my.pause`, `my.once`, `my.keyed`."""
 
-        @tool(effect="read")
+        @tool(effect="read", readonly_input=True)
         async def echo(v: Json = None) -> Json:
             """Give back what came in."""
             self.called["echo"] += 1

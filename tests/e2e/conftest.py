@@ -104,7 +104,7 @@ def kills_once(after: int) -> int:
 
 
 @tool(effect="read")
-def kills(after: int) -> int:
+async def kills(after: int) -> int:
     """Kill the process while looking."""
     trace("killed")
     os._exit(9)

@@ -75,9 +75,10 @@ class Blueprint:
         return handled or self.drafts[name].continues
 
     def cleanup(self, name: str) -> bool:
-        """Whether it runs on when the run stops: it, or what it needs, waits for any end."""
-        edges = self.drafts[name].edges.items()
-        return any(outcome == "finished" or self.cleanup(source) for source, outcome in edges)
+        """Whether it runs on when the run stops: it, or what it needs, asks for any end."""
+        draft = self.drafts[name]
+        asked = "finished" in draft.document.get("after", {}).values()
+        return asked or any(self.cleanup(source) for source in draft.edges)
 
 
 def draw(rng: random.Random) -> Blueprint:

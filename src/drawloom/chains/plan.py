@@ -321,10 +321,11 @@ def _ordered(parts: list[_Part]) -> list[_Part]:
 
 
 def _cleanup(order: list[_Part]) -> set[str]:
-    """Steps that run after another has ended in any way, and those that follow them."""
+    """Steps that ask to run after another has ended in any way, and those that follow them."""
     found: set[str] = set()
     for part in order:
-        if any(o == "finished" or source in found for source, o in part.needs.items()):
+        after = part.step.after
+        if any(o == "finished" for o in after.values()) or not found.isdisjoint(part.needs):
             found.add(part.name)
     return found
 

@@ -148,7 +148,9 @@ class Act:
             print_json({**shapes.record(record), "output": record.output})
             return
         summary.print_head(record.chain, record.status, record.id, record.seconds)
-        summary.print_outcome(record.output, record.failure, record.id, self._options)
+        summary.print_outcome(
+            record.status, record.output, record.failure, record.id, self._options
+        )
         if not record.over:
             say(f"To look further: drawloom runs show {record.id}{self._options}")
 

@@ -78,7 +78,7 @@ def show(
     else:
         print_lines("")
         _print_steps(history)
-    summary.print_outcome(record.output, record.failure, record.id, options)
+    summary.print_outcome(record.status, record.output, record.failure, record.id, options)
     if history is not None and record.status == "unknown":
         summary.print_unknown(record.id, history.unknown, options)
     return codes.OK

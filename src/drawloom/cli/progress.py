@@ -195,7 +195,7 @@ class LiveProgress(NoProgress):
         over = board.count("succeeded", "failed", "skipped", "cancelled", "unknown")
         head = f"{board.chain}  {over} of {len(board.rows)} steps  "
         took = duration((at - board.began) / 1_000_000)
-        return Group(Text(shown(head + took + self._started)), table)
+        return Group(Text(shown(head + took + self._started), no_wrap=True), table)
 
     def _visible(self) -> list[Row]:
         """What fits the screen: what is under way first, then what ended last."""
@@ -222,9 +222,16 @@ class LiveProgress(NoProgress):
             cells.append(ProgressBar(total=row.total, completed=row.done, width=20))
             cells.append(Text(f"{row.done}/{row.total}", style="dim"))
         else:
-            attempts = f"attempt {row.attempts}  " if row.attempts > 1 else ""
-            cells.append(Text(attempts + shown(row.note), style="dim", overflow="ellipsis"))
+            cells.append(Text(_told(row), style="dim", no_wrap=True, overflow="ellipsis"))
         table.add_row(*cells)
+
+
+def _told(row: Row) -> str:
+    """What is to be said beside a step: which attempt this is, and how the last one went."""
+    note = shown(row.note)
+    if row.status != "running" or row.attempts < 2:
+        return note
+    return f"attempt {row.attempts}" + (f", after {note}" if note else "")
 
 
 def log_line(fact: Line) -> str:

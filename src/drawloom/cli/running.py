@@ -207,7 +207,7 @@ def _print(job: Job, result: Result, tools: Mapping[str, str], seconds: float) -
         return
     summary.print_head(result.chain, result.status, result.run, seconds)
     summary.print_steps(result.steps)
-    summary.print_outcome(result.output, result.failure, result.run, job.options)
+    summary.print_outcome(result.status, result.output, result.failure, result.run, job.options)
     if result.status == "unknown":
         summary.print_unknown(result.run, result.unknown, job.options)
     elif job.options is not None:

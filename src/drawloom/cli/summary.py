@@ -57,9 +57,13 @@ def items(step: StepResult) -> str:
     return "" if step.items_total is None else f"{step.items_done} of {step.items_total}"
 
 
-def print_outcome(output: Any, failure: Failure | None, run: str, options: str) -> None:
+def print_outcome(
+    status: str, output: Any, failure: Failure | None, run: str, options: str
+) -> None:
     """The result, or why there is none."""
-    if failure is not None:
+    if failure is not None and status == "cancelled":
+        print_lines(f"\n{failure.message}")
+    elif failure is not None:
         print_lines(f"\nfailed: {failure}")
     elif output is not None:
         print_value("result", output, f"drawloom runs show {run} --json{options}")

@@ -10,6 +10,8 @@ from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
+import msgspec
+
 from drawloom.dataflow.validation import validator_for
 from drawloom.dataflow.values import LARGEST_INTEGER, encode_output
 from drawloom.doors.meter import METER, Meter
@@ -52,6 +54,7 @@ class Prepared:
 
     __slots__ = (
         "check",
+        "copies",
         "function",
         "is_async",
         "name",
@@ -68,11 +71,14 @@ class Prepared:
         self.is_async = tool.is_async
         self.waits = not tool.is_async and not tool.inline  # a thread is waited for
         self.wants_context = tool.signature.context_name is not None
+        self.copies = not tool.readonly_input
         self.takes = _taker(tool)
         self.check = _checker(tool)
 
     def begin(self, client: Any, args: dict[str, Any], context: Context) -> Any:
         """The checked output, or `Waiting` where the tool suspends."""
+        if self.copies:
+            args = _own(args)
         if self.takes is not None:
             args = self.takes(args, context)
         called = self.function(**args) if client is None else self.function(client, **args)
@@ -95,6 +101,15 @@ class Prepared:
             return self.begin(client, args, context)
         finally:
             measured.cpu = time.perf_counter_ns() - began
+
+
+def _own(args: dict[str, Any]) -> dict[str, Any]:
+    """Arguments that a tool may change: their lists and objects belong to other steps, too."""
+    for value in args.values():
+        if type(value) is dict or type(value) is list:
+            copied: dict[str, Any] = msgspec.to_builtins(args)
+            return copied
+    return args
 
 
 def _taker(tool: Tool) -> Callable[[dict[str, Any], Context], dict[str, Any]] | None:
@@ -190,6 +205,8 @@ class Hands:
             client = await self._clients.get(connection)
         if prepared.is_async or prepared.tool.inline:
             return prepared.begin_measured(client, args, context, measured)
+        if prepared.copies:
+            args = _own(args)
         taken = args if prepared.takes is None else prepared.takes(args, context)
         positional = () if client is None else (client,)
         output = await self._in_thread(prepared.function, positional, taken, measured)

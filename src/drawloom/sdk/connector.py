@@ -41,7 +41,8 @@ class Tool:
     Calling it calls the function, so a tool stays a plain function in Python.
     `inline` is the author's word that a call is quick and never waits: such a
     tool may be a plain `def`, and is called on the event loop. Any other `def`
-    runs in a thread.
+    runs in a thread. `readonly_input` is the word that it never changes the lists
+    and objects that it is given: they are then handed over without a copy.
     """
 
     def __init__(
@@ -53,10 +54,12 @@ class Tool:
         connection: str | None,
         timeout: float | None = None,
         inline: bool = False,
+        readonly_input: bool = False,
         faults: FaultTable | None = None,
     ) -> None:
         self.name = name
         self.function = function
+        self.readonly_input = readonly_input
         self.effect = effect
         self.connection = connection
         self.timeout = timeout
@@ -160,6 +163,7 @@ class Connector:
                 connection=self.name if with_client else None,
                 timeout=timeout,
                 inline=inline,
+                readonly_input=True,  # the contract suite holds connectors to it
                 faults=self.faults,
             )
             self.tools[full] = made
@@ -177,6 +181,7 @@ def tool(
     name: str | None = ...,
     timeout: float | None = ...,
     inline: bool = ...,
+    readonly_input: bool = ...,
     faults: FaultTable | None = ...,
 ) -> Callable[[ToolFunction], Tool]: ...
 def tool(
@@ -187,11 +192,14 @@ def tool(
     name: str | None = None,
     timeout: float | None = None,
     inline: bool = False,
+    readonly_input: bool = False,
     faults: FaultTable | None = None,
 ) -> Tool | Callable[[ToolFunction], Tool]:
     """Make a function a tool of your own, named `my.<function name>` unless you say.
 
     The effect is `once` unless declared: the one that is never repeated unasked.
+    Lists and objects come as copies, which you may change; with *readonly_input*
+    you promise not to, and large ones cost nothing.
     """
 
     def make(function: ToolFunction) -> Tool:
@@ -203,6 +211,7 @@ def tool(
             connection=None,
             timeout=timeout,
             inline=inline,
+            readonly_input=readonly_input,
             faults=faults,
         )
 
