@@ -172,8 +172,7 @@ class Engine:
         runner = self._pump.runners.get(run_id)
         if runner is None:
             return self._ended(run_id)
-        if not runner.run.stalled:
-            await runner.ended()
+        await runner.ended()
         return Result(runner.run)
 
     async def cancel(self, run_id: str, reason: str = "asked to stop") -> None:

@@ -87,6 +87,7 @@ class Pump:
 
     def post(self, runner: Runner, event: Event) -> None:
         """Have an event journaled and received."""
+        runner.told = False  # what was told may change: it only waited for a person
         self._inbox.append((runner, event))
         self.wake()
 

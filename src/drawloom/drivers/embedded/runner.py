@@ -33,6 +33,7 @@ class Runner:
         "bindings",
         "calls",
         "commands",
+        "failed",
         "lsn",
         "number",
         "payloads",
@@ -42,6 +43,7 @@ class Runner:
         "seq",
         "started_at",
         "timers",
+        "told",
         "waiters",
         "work",
     )
@@ -62,6 +64,8 @@ class Runner:
         self.bindings = bindings
         self.payloads = payloads
         self.waiters: list[asyncio.Future[None]] = []
+        self.told = False  # that it is over, waits for a person, or cannot go on
+        self.failed: BaseException | None = None  # why it cannot
         self.seq = 0
         self.lsn = 0
         self.started_at = 0
@@ -71,13 +75,21 @@ class Runner:
         self.work: list[asyncio.Task[None]] = []  # evaluations
 
     async def ended(self) -> None:
-        """Wait until the run is over, or waits for a person; raises why it cannot go on."""
+        """Wait until the run is over, or waits for a person; raises why it cannot go on.
+
+        At once where that has been told already: who asks late hears it, too.
+        """
+        if self.told:
+            if self.failed is not None:
+                raise self.failed
+            return
         waiter = asyncio.get_running_loop().create_future()
         self.waiters.append(waiter)
         await waiter
 
     def tell(self, exc: BaseException | None = None) -> None:
-        """Let go whoever waits for this run."""
+        """Let go whoever waits for this run, now or later."""
+        self.told, self.failed = True, exc
         waiters, self.waiters = self.waiters, []
         for waiter in waiters:
             if waiter.done():

@@ -1,0 +1,62 @@
+"""Who waits for a run hears of its end, however late it asks."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from drawloom import compile_chain, load, tool
+from drawloom.drivers.embedded import Engine
+from drawloom.drivers.embedded.pump import Pump
+from drawloom.runtime import Catalogue
+
+ONE = "{chain: one, steps: {a: {use: my.quick, with: {n: 1}}}, output: '${steps.a}'}"
+
+
+@tool(effect="read")
+async def quick(n: int) -> int:
+    """Answer at once."""
+    return n
+
+
+@pytest.fixture
+def catalogue() -> Catalogue:
+    return Catalogue([quick])
+
+
+async def until(engine: Engine, run: str) -> None:
+    """Let the loop turn until the run is no longer under way."""
+    async with asyncio.timeout(30):
+        while run in engine.active():
+            await asyncio.sleep(0)
+
+
+async def test_a_run_may_end_before_anybody_waits(catalogue: Catalogue, tmp_path: Any) -> None:
+    plan = compile_chain(load(ONE), catalogue.find)
+    async with Engine(catalogue, state=tmp_path) as engine:
+        runner = engine._start(plan, {}, None, None)
+        await until(engine, runner.run_id)
+        async with asyncio.timeout(30):
+            await runner.ended()
+        assert "succeeded" == (await engine.wait(runner.run_id)).status
+
+
+@pytest.mark.parametrize("acknowledged", [False, True])
+async def test_a_bug_in_one_run_is_raised_to_who_waits_for_it(
+    catalogue: Catalogue, tmp_path: Any, monkeypatch: Any, acknowledged: bool
+) -> None:
+    plan = compile_chain(load(ONE), catalogue.find)
+
+    def broken(*_: Any) -> None:
+        raise RuntimeError("planted")
+
+    async with Engine(catalogue, state=tmp_path) as engine:
+        monkeypatch.setattr(Pump, "_call", broken)
+        seen: list[str] = []
+        acknowledge = seen.append if acknowledged else None
+        with pytest.raises(RuntimeError, match="planted"):
+            async with asyncio.timeout(30):
+                await engine.run(plan, acknowledge=acknowledge)
+        assert acknowledged == bool(seen)
+        monkeypatch.undo()
+        assert 1 == (await engine.run(plan)).output
