@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 # Tests are imported one by one, without their folder on the path; the servers are shared.
 sys.path.insert(0, str(Path(__file__).parent))
+
+# The installed command is found too where the environment is not activated.
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 
 pytest_plugins = ["tests.servers.postgresql"]

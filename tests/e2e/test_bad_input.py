@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import apsw
@@ -263,13 +264,14 @@ def test_a_full_disk_is_3_and_says_what_to_do(stranger: Any) -> None:
     own = ["unshare", "--mount", "--map-root-user", "sh", "-c"]
     if shutil.which("unshare") is None or run_in(stranger, [*own, mount]).returncode:
         pytest.skip("NOT RUN: this machine lets nobody mount a small disk (unshare --mount)")
+    program = quote(str(PROGRAM))
     script = f"""{mount}
-        {PROGRAM} run fine.yaml --id before >&2 || exit 1
-        {PROGRAM} run fills.yaml --id filled >&2; echo "code $?" >&2
-        {PROGRAM} runs list >&2 || exit 1
+        {program} run fine.yaml --id before >&2 || exit 1
+        {program} run fills.yaml --id filled >&2; echo "code $?" >&2
+        {program} runs list >&2 || exit 1
         mount -o remount,size=64m .drawloom
-        {PROGRAM} run fine.yaml --id after >&2 || exit 1
-        {PROGRAM} runs list --json"""
+        {program} run fine.yaml --id after >&2 || exit 1
+        {program} runs list --json"""
     done = run_in(stranger, [*own, script])
     assert done.returncode == 0, done.stderr
     assert "code 3" in done.stderr

@@ -10,6 +10,7 @@ UNUSABLE: Final = 2  # wrong usage, or input that nothing can be done with
 STATE: Final = 3  # the state directory is owned by another process, newer, damaged or missing
 WAITING: Final = 4  # a run waits for a person to say how a call ended
 DEFECT: Final = 70  # a bug in Drawloom (EX_SOFTWARE of sysexits.h)
+UNWRITABLE: Final = 74  # the output cannot be written (EX_IOERR of sysexits.h)
 INTERRUPTED: Final = 130
 PIPE_CLOSED: Final = 141  # whoever read the output has gone, as after `| head`
 TERMINATED: Final = 143

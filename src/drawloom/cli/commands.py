@@ -19,8 +19,9 @@ To begin:
 
 Exit codes: 0 all is well, 1 findings or a run that failed, 2 unusable input,
 3 the state directory is owned or unusable, 4 a run waits for a person,
-130 interrupted. `--json` gives one JSON document on stdout with every command, and
-where something is wrong {error: {kind, message, findings}}."""
+74 the output cannot be written, 130 interrupted. `--json` gives one JSON document
+on stdout with every command, and where something is wrong {error: {kind, message,
+findings}}."""
 
 _COMMANDS: Final = {
     "run": "Run a chain, and see how it goes.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -15,11 +16,13 @@ if TYPE_CHECKING:
     from drawloom.errors import DrawloomError
 
 DEBUG = "DRAWLOOM_DEBUG"
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 
 def execute(arguments: Sequence[str] | None = None) -> int:
     """Carry out *arguments* (of this process, unless given); give the exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    _open_what_is_closed()
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:  # a text that the terminal cannot show is no error
@@ -29,6 +32,8 @@ def execute(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except BrokenPipeError:
         code = _pipe_closed()
+    except OSError as exc:
+        code = _unwritable(exc)
     return code
 
 
@@ -37,9 +42,24 @@ def end(code: int) -> NoReturn:
     try:
         sys.stdout.flush()
         sys.stderr.flush()
-    except (BrokenPipeError, ValueError):
+    except (OSError, ValueError):
         pass
     os._exit(code)
+
+
+def _open_what_is_closed() -> None:
+    """Where a shell closed stdout or stderr (`>&-`), what is written goes nowhere."""
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+
+
+def _unwritable(exc: OSError) -> int:
+    """The output cannot be written, such as into a file on a full disk. Nothing else is wrong."""
+    _into_nothing()
+    os.write(2, f"drawloom: the output cannot be written: {exc.strerror}\n".encode())
+    return codes.UNWRITABLE
 
 
 def _carried_out(words: list[str]) -> int:
@@ -65,10 +85,17 @@ def _carried_out(words: list[str]) -> int:
         return codes.INTERRUPTED
     except SystemExit as exc:
         return exc.code if isinstance(exc.code, int) else codes.OK
-    except BrokenPipeError:
-        raise
-    except Exception as exc:  # noqa: BLE001 - the last resort: one message, no traceback
+    except Exception as exc:
+        if _of_the_output(exc):
+            raise
         return _damaged(words, exc) if _of_the_store(exc) else _defect(words, exc)
+
+
+def _of_the_output(exc: Exception) -> bool:
+    """Whether it says that nobody reads what is written, or that there is no room for it."""
+    return isinstance(exc, BrokenPipeError) or (
+        isinstance(exc, OSError) and exc.errno in _NO_ROOM and exc.filename is None
+    )
 
 
 def _told(words: list[str], exc: DrawloomError) -> int:
@@ -139,6 +166,10 @@ def _reraise_for_debugging(exc: BaseException) -> None:
 
 def _pipe_closed() -> int:
     """Nobody reads what is written: end quietly, as other programs do."""
+    _into_nothing()
+    return codes.PIPE_CLOSED
+
+
+def _into_nothing() -> None:
     devnull = os.open(os.devnull, os.O_WRONLY)
     os.dup2(devnull, sys.stdout.fileno())
-    return codes.PIPE_CLOSED

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import re
 import sqlite3
 from collections.abc import Iterator
 from importlib import metadata
@@ -100,26 +99,15 @@ def _project(project: Project) -> Iterator[Check]:
 
 
 def _connectors(catalogue: Catalogue) -> Iterator[Check]:
+    from drawloom.runtime.catalogue import how_to_install
+
     for name in catalogue.connectors():
-        about = catalogue.about(name)
-        missing = [need for need in about.get("requires", ()) if not _installed(need)]
-        if missing:
-            extra = about.get("extra", name)
+        if missing := catalogue.lacking(name):
             yield Check(
                 "connector",
                 "warning",
                 f"{name} cannot be used: {', '.join(missing)} is not installed",
-                f"pip install 'drawloom[{extra}]'",
+                how_to_install(name, catalogue.about(name)),
             )
         else:
             yield Check("connector", "ok", f"{name} can be used")
-
-
-def _installed(requirement: str) -> bool:
-    """Whether the package is there; nothing of it is imported."""
-    name = re.split(r"[^A-Za-z0-9._-]", requirement, maxsplit=1)[0]
-    try:
-        metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return False
-    return True

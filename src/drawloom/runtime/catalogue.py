@@ -6,6 +6,7 @@ come through the entry-point group `drawloom.connectors`.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 GROUP = "drawloom.connectors"
+_PACKAGE = re.compile(r"[^A-Za-z0-9._-]")
 
 
 class UnknownTool(KeyError):
@@ -59,6 +61,7 @@ class Catalogue:
     def __init__(self, tools: Iterable[Tool] = (), extra: Iterable[Connector] = ()) -> None:
         self._own = {tool.name: tool for tool in tools}
         self._loaded = {connector.name: connector for connector in extra}
+        self._given = frozenset(self._loaded)
 
     @cached_property
     def _packaged(self) -> Mapping[str, _Found]:
@@ -88,10 +91,17 @@ class Catalogue:
 
     def about(self, name: str) -> Mapping[str, Any]:
         """What `connector.toml` says of a connector: title, category, icon, requires."""
-        found = self._found.get(name)
+        found = self._packaged.get(name) or self._found.get(name)
         if found is None or found.folder is None:
             return {"title": name}
         return tomllib.loads((found.folder / "connector.toml").read_text(encoding="utf-8"))
+
+    def lacking(self, name: str) -> tuple[str, ...]:
+        """What a connector of ours requires and is not installed; nothing is imported."""
+        found = self._packaged.get(name)
+        if found is None or name in self._given:
+            return ()
+        return tuple(need for need in self.about(name).get("requires", ()) if not installed(need))
 
     def find(self, name: str) -> Tool:
         """The tool of a name; `UnknownTool` where there is none."""
@@ -111,6 +121,22 @@ class Catalogue:
         for name in self.connectors():
             every.update(self.connector(name).tools)
         yield from (every[name] for name in sorted(every))
+
+
+def installed(requirement: str) -> bool:
+    """Whether the package that a requirement names is there."""
+    from importlib.metadata import PackageNotFoundError, version  # slow to load
+
+    try:
+        version(_PACKAGE.split(requirement, maxsplit=1)[0])
+    except PackageNotFoundError:
+        return False
+    return True
+
+
+def how_to_install(name: str, about: Mapping[str, Any]) -> str:
+    """The command that brings what a connector requires."""
+    return f"pip install 'drawloom[{about.get('extra', name)}]'"
 
 
 def _packaged() -> Iterator[_Found]:

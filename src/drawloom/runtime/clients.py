@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from drawloom.doors import Doors
 from drawloom.errors import ConnectionUnusable
-from drawloom.runtime.catalogue import Catalogue, UnknownTool
+from drawloom.runtime.catalogue import Catalogue, UnknownTool, how_to_install
 from drawloom.sdk import Connection
 
 OPEN_WITHIN = 30.0  # seconds
@@ -29,13 +29,21 @@ class StoredConnection:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def typed(self, catalogue: Catalogue) -> Connection:
-        """The settings as the connector's model. Raises `ConnectionUnusable` naming the field."""
+        """The settings as the connector's model.
+
+        Raises `ConnectionUnusable` naming the field, or the package that is missing.
+        """
         try:
             model = catalogue.connector(self.kind).connection
         except UnknownTool as exc:
             raise ConnectionUnusable(f"connection {self.name!r}: unknown kind; {exc}") from None
         if model is None:
             raise ConnectionUnusable(f"connection {self.name!r}: {self.kind} needs no connection")
+        if missing := catalogue.lacking(self.kind):
+            raise ConnectionUnusable(
+                f"connection {self.name!r}: {self.kind} needs {', '.join(missing)}, not installed "
+                f"here; {how_to_install(self.kind, catalogue.about(self.kind))}"
+            )
         try:
             return model(**self.settings)
         except ValidationError as exc:
