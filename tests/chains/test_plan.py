@@ -175,3 +175,13 @@ def test_only_who_asks_for_any_end_is_clean_up():
     ).by_name
 
     assert {"asks", "follows"} == {name for name, step in steps.items() if step.cleanup}
+
+
+def test_an_argument_that_does_not_fit_is_named_by_its_place_in_the_step():
+    made = plan("chain: c\nsteps: {a: {use: my.listed, with: {v: ['${input.x ?? 1}']}}}\n").steps[
+        0
+    ]
+
+    with pytest.raises(ValueInvalid, match='"x"') as caught:
+        made.accept({"v": [1, "x"]})
+    assert "/with/v/1" == caught.value.path

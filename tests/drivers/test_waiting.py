@@ -8,6 +8,7 @@ import pytest
 from drawloom import compile_chain, load, tool
 from drawloom.drivers.embedded import Engine
 from drawloom.drivers.embedded.pump import Pump
+from drawloom.facts import Fact, RunEnded
 from drawloom.runtime import Catalogue
 
 ONE = "{chain: one, steps: {a: {use: my.quick, with: {n: 1}}}, output: '${steps.a}'}"
@@ -24,19 +25,19 @@ def catalogue() -> Catalogue:
     return Catalogue([quick])
 
 
-async def until(engine: Engine, run: str) -> None:
-    """Let the loop turn until the run is no longer under way."""
-    async with asyncio.timeout(30):
-        while run in engine.active():
-            await asyncio.sleep(0)
-
-
 async def test_a_run_may_end_before_anybody_waits(catalogue: Catalogue, tmp_path: Any) -> None:
     plan = compile_chain(load(ONE), catalogue.find)
+    over = asyncio.Event()
+
+    def note(fact: Fact) -> None:
+        if isinstance(fact, RunEnded):
+            over.set()
+
     async with Engine(catalogue, state=tmp_path) as engine:
+        engine.watch(note)
         runner = engine._start(plan, {}, None, None)
-        await until(engine, runner.run_id)
         async with asyncio.timeout(30):
+            await over.wait()
             await runner.ended()
         assert "succeeded" == (await engine.wait(runner.run_id)).status
 

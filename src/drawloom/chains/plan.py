@@ -339,7 +339,10 @@ def _acceptor(schema: dict[str, Any]) -> Callable[[Any], dict[str, Any]]:
         if is_valid(args):
             return args  # type: ignore[no-any-return]
         converted = convert(args)
-        validator.check(converted, where="with")
+        try:
+            validator.check(converted)
+        except ValueInvalid as exc:
+            raise ValueInvalid(exc.reason, f"/with{exc.path}") from None
         return converted  # type: ignore[no-any-return]
 
     return accept

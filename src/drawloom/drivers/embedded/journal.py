@@ -199,4 +199,7 @@ def _unusable(exc: Exception) -> StateUnusable:
             "the disk of the state directory is full; nothing that was acknowledged is lost. "
             "Free some space and start again: unfinished runs go on by themselves"
         )
-    return StateUnusable(f"the journal cannot be written: {type(exc).__name__}: {exc}")
+    return StateUnusable(
+        f"the journal cannot be written ({type(exc).__name__}: {exc}); nothing that was "
+        "acknowledged is lost. See to the disk, its limits and its permissions, and start again"
+    )
