@@ -5,6 +5,11 @@ from __future__ import annotations
 import signal
 from typing import Any
 
+import pytest
+
+pytestmark = pytest.mark.slow  # real processes, one after another
+
+
 CLEANING = """\
 chain: cleaning
 steps:

@@ -15,6 +15,9 @@ from typing import Any
 import apsw
 import pytest
 
+pytestmark = pytest.mark.slow  # real processes, one after another
+
+
 PROGRAM = Path(sys.executable).with_name("drawloom")
 
 REST = "steps: {s: {use: core.log, with: {message: hi}}}\n"

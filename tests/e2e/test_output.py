@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow  # real processes, one after another
+
+
 PROGRAM = Path(sys.executable).with_name("drawloom")
 
 

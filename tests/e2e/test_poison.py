@@ -8,6 +8,8 @@ import pytest
 
 from drawloom.policies.retry import LOSSES_AT_MOST
 
+pytestmark = pytest.mark.slow  # real processes, one after another
+
 
 def test_a_tool_that_kills_every_process_is_given_up(stranger: Any) -> None:
     """Each loss counts, so it has to be on disk before the call is made again."""

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow  # real processes, one after another
+
 HIDES = '''\
 """Hide two packages, as if they were not installed."""
 
