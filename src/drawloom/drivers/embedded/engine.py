@@ -25,7 +25,6 @@ import apsw
 
 from drawloom.chains.plan import Plan
 from drawloom.dataflow.expressions import INLINE
-from drawloom.dataflow.validation import validator_for
 from drawloom.dataflow.values import encode_value
 from drawloom.db import connect_reader, connect_writer, queries
 from drawloom.doors import Doors
@@ -37,6 +36,7 @@ from drawloom.drivers.embedded.pump import Pump
 from drawloom.drivers.embedded.recovery import PlanShelf, Replayed, replay
 from drawloom.drivers.embedded.runner import Runner
 from drawloom.drivers.embedded.state import STORE, Ownership
+from drawloom.drivers.resolving import Resolution, resolved
 from drawloom.drivers.results import Result
 from drawloom.errors import Failure, FailureKind, StateUnusable, ValueInvalid
 from drawloom.facts import Sink
@@ -44,7 +44,6 @@ from drawloom.kernel import (
     AwaitResolution,
     CallFailed,
     CancelRequested,
-    Resolved,
     Run,
     Started,
 )
@@ -184,7 +183,7 @@ class Engine:
         self,
         run_id: str,
         call: str,
-        outcome: Literal["succeeded", "failed", "again"],
+        outcome: Resolution,
         output: Any = None,
         message: str = "",
     ) -> None:
@@ -194,15 +193,7 @@ class Engine:
         *output* does not fit the tool's output schema.
         """
         runner = self._runner(run_id)
-        waiting = runner.run.unknown_calls
-        if call not in waiting:
-            known = ", ".join(waiting) or "nothing"
-            raise ValueInvalid(f"run {run_id} does not wait for {call!r}; it waits for {known}")
-        if outcome == "succeeded":
-            step = runner.plan.by_name[call.partition("#")[0].partition("[")[0]]
-            validator_for(dict(step.spec.output_schema)).check(output, where="output")
-            output = encode_value(output)
-        self._pump.resolve(runner, Resolved(call, outcome, now(), output, message))
+        self._pump.resolve(runner, resolved(runner.run, call, outcome, now(), output, message))
         await asyncio.sleep(0)
 
     async def flush(self) -> None:

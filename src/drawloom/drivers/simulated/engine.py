@@ -12,14 +12,14 @@ import asyncio
 from collections import deque
 from collections.abc import Iterable, Mapping
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from drawloom.chains.plan import Plan
 from drawloom.dataflow.expressions import FULL, INLINE, Budget
 from drawloom.dataflow.references import Condition, Evaluation, Template, listing
-from drawloom.dataflow.validation import validator_for
 from drawloom.dataflow.values import encode_value
 from drawloom.doors import Doors
+from drawloom.drivers.resolving import Resolution, resolved
 from drawloom.drivers.results import Result
 from drawloom.drivers.simulated.clock import Alarm, Clock
 from drawloom.errors import ExpressionInvalid, Failure, FailureKind, ValueInvalid
@@ -36,7 +36,6 @@ from drawloom.kernel import (
     Evaluated,
     Event,
     Finish,
-    Resolved,
     Run,
     SetTimer,
     Started,
@@ -167,7 +166,7 @@ class SimulatedEngine:
         self,
         run_id: str,
         call: str,
-        outcome: Literal["succeeded", "failed", "again"],
+        outcome: Resolution,
         output: Any = None,
         message: str = "",
     ) -> None:
@@ -177,15 +176,7 @@ class SimulatedEngine:
         *output* does not fit the tool's output schema.
         """
         active = self._found(run_id)
-        waiting = active.run.unknown_calls
-        if call not in waiting:
-            known = ", ".join(waiting) or "nothing"
-            raise ValueInvalid(f"run {run_id} does not wait for {call!r}; it waits for {known}")
-        if outcome == "succeeded":
-            step = active.run.plan.by_name[call.partition("#")[0].partition("[")[0]]
-            validator_for(dict(step.spec.output_schema)).check(output, where="output")
-            output = encode_value(output)
-        self._post(active, Resolved(call, outcome, self.clock.now, output, message))
+        self._post(active, resolved(active.run, call, outcome, self.clock.now, output, message))
 
     def active(self) -> tuple[str, ...]:
         """The runs that are under way or wait for a person."""
