@@ -19,8 +19,9 @@ from collections.abc import Coroutine
 from typing import Any
 
 from drawloom.drivers.embedded.clock import now
-from drawloom.drivers.embedded.codec import body_of, call_digest, to_json
+from drawloom.drivers.embedded.codec import call_digest, to_json
 from drawloom.drivers.embedded.deadlines import Deadlines
+from drawloom.drivers.embedded.event_codec import body_of
 from drawloom.drivers.embedded.journal import Journal
 from drawloom.drivers.embedded.runner import Call, Runner
 from drawloom.drivers.embedded.telling import Telling

@@ -12,11 +12,13 @@ from collections.abc import Callable, Iterator
 
 import apsw
 
+from drawloom.chains.compiling import compile_chain
 from drawloom.chains.loading import chain_of
-from drawloom.chains.plan import Plan, ToolSpec, compile_chain
+from drawloom.chains.plan import Plan, ToolSpec
 from drawloom.dataflow.expressions import REPLAY
 from drawloom.db import queries
-from drawloom.drivers.embedded.codec import NO_PAYLOADS, call_digest, event_of
+from drawloom.drivers.embedded.codec import NO_PAYLOADS, call_digest
+from drawloom.drivers.embedded.event_codec import event_of
 from drawloom.errors import JournalMismatch
 from drawloom.kernel import CallTool, Evaluate, Event, Run
 
