@@ -7,8 +7,8 @@ import pytest
 
 from drawloom import compile_chain, load, tool
 from drawloom.drivers.embedded import Engine
-from drawloom.drivers.starting import Beginning
 from drawloom.drivers.embedded.pump import Pump
+from drawloom.drivers.starting import Beginning
 from drawloom.facts import Fact, RunEnded
 from drawloom.runtime import Catalogue
 

@@ -70,6 +70,7 @@ def compile_chain(
         )
         for part in order
     )
+    on_failure = family.on_failure()
     output = template_of(chain.output, "output")
     reads = output.reads.union(*(part.reads for part in order))
     return Plan(
@@ -85,7 +86,7 @@ def compile_chain(
         tuple(edge for part in order for edge in part.edges()),
         any(path[:1] in ((), ("run",)) for path in reads),
         children=MappingProxyType(dict(sorted(family.known.items()))),
-        on_failure=family.on_failure(),
+        on_failure=on_failure,
         timeout=chain.timeout,
         queueing=_queueing(chain),
         priority=chain.priority or 0,

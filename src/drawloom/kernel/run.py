@@ -214,6 +214,8 @@ class Run:
                 self._take_more(event)
 
     def _take_more(self, event: Event) -> None:
+        if isinstance(event, SignalReceived | Approved):
+            self._awaiting = ()  # who waits for the run is told again where it stands
         match event:
             case Pulled():
                 streaming.pulled(self, event)

@@ -12,10 +12,11 @@ from typing_extensions import TypedDict
 
 from drawloom.connectors.core.connection import connector
 from drawloom.sdk import Json, Row
-from drawloom.sdk.encoding import DURATION_PATTERN
 
+# The order of the units is judged at run time: these patterns know no look-ahead.
+_DURATION = r"^([0-9]+(\.[0-9]+)?(d|h|m|s|ms))+$"
 Duration = (
-    Annotated[str, Field(pattern=DURATION_PATTERN, max_length=40)]
+    Annotated[str, Field(pattern=_DURATION, max_length=40)]
     | Annotated[float, Field(ge=0, le=1e12)]
 )
 OnDeadline = Annotated[

@@ -119,7 +119,7 @@ class SimulatedEngine:
         self._moved = asyncio.Event()
         self._pump: asyncio.Task[None] | None = None
         self._sinks: list[Sink] = []
-        self.clock.on_sleep = self._moved.set
+        self.clock.on_sleep = self._slept
 
     async def __aenter__(self) -> Self:
         return self
@@ -279,6 +279,10 @@ class SimulatedEngine:
 
     def _post(self, active: _Active, event: Event) -> None:
         self._inbox.append((active, event))
+        self._slept()
+
+    def _slept(self) -> None:
+        """Something has happened: see what can go on."""
         self._moved.set()
         if self._pump is None or self._pump.done():
             self._pump = asyncio.create_task(self._go_on())
@@ -297,8 +301,11 @@ class SimulatedEngine:
                 await self._moved.wait()
                 continue
             await asyncio.sleep(0)  # what was cancelled goes its way before time does
-            idle = not self._inbox and len(self._tasks) <= self.clock.sleeping
-            if idle and not self.clock.advance():
+            if self._inbox or len(self._tasks) > self.clock.sleeping:
+                continue
+            # While all that is left waits for somebody outside, time stands still for them.
+            waits = self.clock.sleeping or any(not a.stalled for a in self._active.values())
+            if not waits or not self.clock.advance():
                 return
 
     def _take(self, active: _Active, event: Event) -> None:
