@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from drawloom.cli.options import (
     AsJson,
+    Beginnings,
     Binds,
     DurabilityChoice,
     InputJson,
@@ -40,6 +41,11 @@ def run(
         str | None,
         Parameter(name="--id", help="The id of the run; else one is made. An id is used once."),
     ] = None,
+    wait: Annotated[
+        bool,
+        Parameter(negative="", help="Wait for people and signals, too, until the run is over."),
+    ] = False,
+    beginning: Beginnings | None = None,
     durability: DurabilityChoice = None,
     state: StateFolder = None,
     project: ProjectFolder = None,
@@ -51,9 +57,9 @@ def run(
     at once, and the run goes on at the next start. Runs that an earlier process
     left unfinished are taken up again, and waited for. Exit codes: 0 succeeded,
     1 failed or cancelled, 2 nothing was started, 3 the state is not to be had,
-    4 it waits for a person, 130 interrupted.
+    4 it waits for a person or a signal, 130 interrupted.
 
-    With --json: {run, chain, status, output, failure, unknown, steps}, where
+    With --json: {run, chain, status, output, failure, unknown, waits, steps}, where
     steps gives by name {tool, status, attempts, seconds, failure, items_done,
     items_total} and a failure is {kind, message, retry_after, details,
     harmless}.
@@ -62,7 +68,9 @@ def run(
       drawloom run orders.yaml --input days=3
       drawloom run orders.yaml --input-json @input.json --json
       drawloom run orders.yaml --bind db=sqlite:path=orders.db
+      drawloom run orders.yaml --to late --pin big='{"value": []}'
     """
+    from drawloom.cli.beginning import beginning_of
     from drawloom.cli.inputs import read_input
     from drawloom.cli.running import Job, progress_mode, run_id, run_job
 
@@ -77,6 +85,8 @@ def run(
         run_id(id),
         progress_mode(watch, json),
         json,
+        beginning_of(plan, beginning),
+        wait,
         options_for(found, project, state),
     )
     return run_job(found.engine(durability, state, extra=bound.extra), job)

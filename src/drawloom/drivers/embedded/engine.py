@@ -191,6 +191,19 @@ class Engine:
         await runner.ended()
         return Result(runner.run)
 
+    async def outcome(self, run_id: str) -> Result:
+        """Wait until a run is over, whatever it waits for meanwhile."""
+        runner = self._pump.runners.get(run_id)
+        if runner is None:
+            return self._ended(run_id)
+        await runner.over()
+        return Result(runner.run)
+
+    async def settled(self) -> None:
+        """Wait until no run goes on: each is over, or waits for somebody outside."""
+        while going := [r for r in self._pump.runners.values() if not r.told]:
+            await going[0].ended()
+
     async def cancel(self, run_id: str, reason: str = "asked to stop") -> None:
         """Ask a run to stop. Clean-up steps still run; `wait` tells the end."""
         self._pump.post(self._runner(run_id), CancelRequested(reason, now()))

@@ -48,6 +48,7 @@ class Links:
             self._pump.post(parent, CallFailed(command.call, failure, now()))
             return
         parent.children[command.call] = child
+        self._pump.telling.begun(parent, command.step.name, command.call)
 
     def stop_child(self, parent: Runner, call: str) -> None:
         """Ask the run that answers *call* to stop; its end still answers."""
