@@ -8,7 +8,8 @@ from typing import Any
 
 from drawloom.chains.plan import Plan
 from drawloom.drivers.embedded.codec import Payloads
-from drawloom.kernel import Admit, CallTool, Run
+from drawloom.kernel import CallTool, Run
+from drawloom.kernel.messages import Admit
 from drawloom.runtime.calling import Measured
 
 
