@@ -17,6 +17,7 @@ from drawloom.dataflow.values import LARGEST_INTEGER, encode_output
 from drawloom.doors.meter import METER, Meter
 from drawloom.errors import ConnectionUnusable, Failure, FailureKind, ToolError, ValueInvalid
 from drawloom.runtime.clients import Clients
+from drawloom.runtime.streams import Streams
 from drawloom.sdk import Context, Tool, name_fault
 
 THREADS = 32
@@ -173,6 +174,7 @@ class Hands:
 
     def __init__(self, clients: Clients, threads: int = THREADS) -> None:
         self._clients = clients
+        self.streams = Streams(clients)
         self.ready: dict[Tool, Prepared] = {}  # what `prepared` has made so far
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="drawloom-tool")
 
@@ -229,6 +231,7 @@ class Hands:
     async def aclose(self) -> None:
         """Close the clients; threads that hang are left behind, not waited for."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+        await self.streams.aclose()
         await self._clients.aclose()
 
 

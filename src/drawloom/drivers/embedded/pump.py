@@ -25,6 +25,7 @@ from drawloom.drivers.embedded.event_codec import body_of
 from drawloom.drivers.embedded.journal import Journal
 from drawloom.drivers.embedded.runner import Call, Runner
 from drawloom.drivers.embedded.telling import Telling
+from drawloom.drivers.pulling import pulled
 from drawloom.errors import Failure, FailureKind, StateUnusable, ToolError
 from drawloom.facts import Sink
 from drawloom.kernel import (
@@ -43,7 +44,7 @@ from drawloom.kernel import (
     Started,
     TimerFired,
 )
-from drawloom.kernel.messages import Admit, Refuse, Refused, StartChild
+from drawloom.kernel.messages import Admit, Pull, Refuse, Refused, StartChild
 from drawloom.runtime.calling import Hands, Measured, Prepared, Waiting, failure_of, metered
 from drawloom.runtime.evaluator import Evaluator
 from drawloom.sdk import Context
@@ -298,6 +299,15 @@ class Pump:
                 self.links.admit(runner, command)
             case Refuse(call=call, failure=failure):
                 self.post(runner, Refused(call, failure, now()))
+            case Pull():
+                runner.pulls[command.call] = self._spawn(self._pull(runner, command))
+
+    async def _pull(self, runner: Runner, command: Pull) -> None:
+        slot = command.step.slot
+        connection = None if slot is None else runner.bindings.get(slot, slot)
+        event = await pulled(self.hands, runner.run_id, connection, command, now)
+        if runner.pulls.pop(command.call, None) is not None:
+            self.post(runner, event)
 
     def _cancel_call(self, runner: Runner, call: str) -> None:
         runner.commands.pop(call, None)
@@ -305,6 +315,8 @@ class Pump:
             timer.cancel()
         if (under_way := runner.calls.get(call)) is not None:
             self._stop_call(under_way)
+        if (pull := runner.pulls.pop(call, None)) is not None:
+            pull.cancel()
         self.links.stop_child(runner, call)
 
     def set_timer(self, runner: Runner, call: str, due: int) -> None:
@@ -444,6 +456,11 @@ class Pump:
         if runner.work:
             for task in list(runner.work):
                 task.cancel()
+        for task in runner.pulls.values():
+            task.cancel()
+        runner.pulls.clear()
+        if runner.plan.streams:
+            self._spawn(self.hands.streams.close(runner.run_id))
 
     def _context(self, runner: Runner, command: CallTool) -> Context:
         step = command.step.name
@@ -510,6 +527,6 @@ def _fault(prepared: Prepared, exc: BaseException) -> Failure:
 
 
 _COMMANDS = frozenset(
-    {SetTimer, CancelCall, Evaluate, AwaitResolution, Finish, StartChild, Admit, Refuse}
+    {SetTimer, CancelCall, Evaluate, AwaitResolution, Finish, StartChild, Admit, Refuse, Pull}
 )
 _NO_CONTEXT = Context()

@@ -44,6 +44,7 @@ class Runner:
         "parent_call",
         "payloads",
         "plan",
+        "pulls",
         "run",
         "run_id",
         "seq",
@@ -85,6 +86,7 @@ class Runner:
         self.calls: dict[str, Call] = {}
         self.commands: dict[str, CallTool] = {}  # not answered yet, for their digests
         self.timers: dict[str, asyncio.TimerHandle] = {}
+        self.pulls: dict[str, asyncio.Task[None]] = {}  # streams that are being read on
         self.work: list[asyncio.Task[None]] = []  # evaluations
 
     @property

@@ -18,6 +18,7 @@ from drawloom.chains.plan import Plan
 from drawloom.dataflow.expressions import INLINE, Budget
 from drawloom.doors import Doors
 from drawloom.drivers.answering import approved, signalled
+from drawloom.drivers.pulling import pulled
 from drawloom.drivers.resolving import Resolution, resolved
 from drawloom.drivers.results import Result
 from drawloom.drivers.simulated.active import Active
@@ -42,7 +43,7 @@ from drawloom.kernel import (
     SetTimer,
     TimerFired,
 )
-from drawloom.kernel.messages import Admit, Refuse, Refused, StartChild
+from drawloom.kernel.messages import Admit, Pull, Refuse, Refused, StartChild
 from drawloom.runtime import Catalogue, Clients, Hands, Measured, StoredConnection
 from drawloom.runtime.calling import Waiting, failure_of, metered
 from drawloom.sdk import Context, Tool
@@ -302,6 +303,19 @@ class SimulatedEngine:
                 self._links.admit(active, command)
             case Refuse(call=call, failure=failure):
                 self._post(active, Refused(call, failure, self.clock.now))
+            case Pull():
+                task = asyncio.create_task(self._pull(active, command))
+                active.calls[command.call] = (task, self.clock.at(0, lambda: None))
+                self._tasks.add(task)
+                task.add_done_callback(self._over)
+
+    async def _pull(self, active: Active, command: Pull) -> None:
+        slot = command.step.slot
+        connection = None if slot is None else active.bindings.get(slot, slot)
+        run_id = active.run.run_id
+        event = await pulled(self._hands, run_id, connection, command, lambda: self.clock.now)
+        if active.calls.pop(command.call, None) is not None:
+            self._post(active, event)
 
     def _cancel_call(self, active: Active, call: str) -> None:
         if (alarm := active.timers.pop(call, None)) is not None:
