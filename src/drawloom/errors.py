@@ -6,6 +6,7 @@
   - ExpressionInvalid   an expression cannot be parsed, or went wrong (code, position)
   - ConnectionUnusable  a connection is unknown, badly configured, or cannot be opened
   - ToolError           a tool call went wrong; carries a `Failure`
+  - Overloaded          there is no room for another run now; carries a `Failure`
   - RunFailed           a run that the caller waited for did not succeed
   - StateUnusable       a state directory is owned, newer, damaged, full or missing
   - JournalMismatch     a replayed history does not belong to this chain (or a bug)
@@ -99,6 +100,14 @@ class ToolError(DrawloomError):
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.message)
         self.failure = failure
+
+
+class Overloaded(DrawloomError):
+    """There is no room for another run now; `failure` is throttled, with `retry_after`."""
+
+    def __init__(self, message: str, retry_after: float = 1.0) -> None:
+        super().__init__(message)
+        self.failure = Failure(FailureKind.THROTTLED, message, retry_after, harmless=True)
 
 
 class RunFailed(DrawloomError):

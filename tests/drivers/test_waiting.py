@@ -8,6 +8,7 @@ import pytest
 from drawloom import compile_chain, load, tool
 from drawloom.drivers.embedded import Engine
 from drawloom.drivers.embedded.pump import Pump
+from drawloom.drivers.starting import Beginning
 from drawloom.facts import Fact, RunEnded
 from drawloom.runtime import Catalogue
 
@@ -35,7 +36,7 @@ async def test_a_run_may_end_before_anybody_waits(catalogue: Catalogue, tmp_path
 
     async with Engine(catalogue, state=tmp_path) as engine:
         engine.watch(note)
-        runner = engine._start(plan, {}, None, None)
+        runner = engine._start(plan, {}, None, None, Beginning())
         async with asyncio.timeout(30):
             await over.wait()
             await runner.ended()

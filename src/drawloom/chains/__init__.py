@@ -9,10 +9,11 @@ quick: `chains.check` (the static check), `chains.yaml_edit`, `chains.builder`.
 
 from __future__ import annotations
 
+from drawloom.chains.compiling import compile_chain
 from drawloom.chains.document import Chain, Step
 from drawloom.chains.findings import Finding
 from drawloom.chains.loading import chain_of, load
-from drawloom.chains.plan import Connection, Plan, PlanStep, compile_chain
+from drawloom.chains.plan import Connection, Plan, PlanStep
 
 __all__ = [
     "Chain",

@@ -30,6 +30,16 @@ class Compensation:
     use: str
     on: str | None = None
     with_: Any = field(default_factory=dict)
+    retry: Retry | None = None
+    timeout: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Concurrency:
+    """At most `limit` runs go on at once, counted apart for each value of the template `key`."""
+
+    limit: int
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +92,7 @@ class Chain:
     output: Any = None
     on_failure: str | None = None
     timeout: float | None = None
-    concurrency: int | None = None
+    concurrency: Concurrency | None = None
     priority: int | None = None
     tests: tuple[Any, ...] = ()
     note: str = ""

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-from drawloom.chains.document import After, Chain, Compensation, Repeat, Step
-from drawloom.chains.durations import seconds
+from drawloom.chains.document import After, Chain, Compensation, Concurrency, Repeat, Step
 from drawloom.chains.findings import Finding, escape
 from drawloom.chains.json_source import looks_like_json, read_json_source
 from drawloom.chains.reading import Limits, refused
 from drawloom.chains.source import Source
 from drawloom.chains.structure import structural_findings
 from drawloom.chains.yaml_source import read_yaml
+from drawloom.dataflow.durations import seconds
 from drawloom.errors import FailureKind
 from drawloom.policies import Retry
 
@@ -99,13 +99,14 @@ def _chain(document: Mapping[str, Any], source: Source | None, whole: Any = None
     fields = {
         name: document[name]
         for name in ("version", "title", "description", "input", "connections", "vars", "output",
-                     "on_failure", "concurrency", "priority", "note", "ui")
+                     "on_failure", "priority", "note", "ui")
         if name in document
     }  # fmt: skip
     return Chain(
         name=document["chain"],
         steps={name: _step(name, step) for name, step in document["steps"].items()},
         timeout=_duration(document, "timeout"),
+        concurrency=_concurrency(document.get("concurrency")),
         tests=tuple(document.get("tests", ())),
         document=document if whole is None else whole,
         source=source,
@@ -163,7 +164,19 @@ def _repeat(fields: Mapping[str, Any]) -> Repeat:
 
 
 def _compensation(fields: Mapping[str, Any]) -> Compensation:
-    return Compensation(fields["use"], fields.get("on"), fields.get("with", {}))
+    return Compensation(
+        fields["use"],
+        fields.get("on"),
+        fields.get("with", {}),
+        _retry(fields["retry"]) if "retry" in fields else None,
+        _duration(fields, "timeout"),
+    )
+
+
+def _concurrency(written: Any) -> Concurrency | None:
+    if isinstance(written, Mapping):
+        return Concurrency(written["limit"], str(written.get("key", "")))
+    return None if written is None else Concurrency(written)
 
 
 def _known(owner: type, given: dict[str, Any]) -> dict[str, Any]:

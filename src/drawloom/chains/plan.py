@@ -1,13 +1,9 @@
-"""A plan: a chain compiled once, immutable, and run any number of times.
-
-Edges are derived here: a step needs what its `with`, `when` and `for_each`
-read, and what `after` names.
-"""
+"""A plan: a chain compiled once, immutable, and run any number of times; `compiling` makes it."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
@@ -15,19 +11,15 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 import msgspec
 
-from drawloom.chains.document import Chain, Step
-from drawloom.chains.schema import LATER_CHAIN_FIELDS, LATER_STEP_FIELDS, LATER_TOOLS
 from drawloom.dataflow.conversion import converter_for
-from drawloom.dataflow.references import Condition, Template, listing
+from drawloom.dataflow.enrichment import Enrichment
+from drawloom.dataflow.references import Condition, Template
 from drawloom.dataflow.validation import Validator, apply_defaults, validator_for
-from drawloom.errors import ChainInvalid, ExpressionInvalid, ValueInvalid
 from drawloom.policies import Effect, Retry
 
 Outcome: TypeAlias = Literal["succeeded", "failed", "finished"]
-
-DEFAULT_TIMEOUT = 300.0  # seconds; every wait has a deadline
-DEFAULT_CONCURRENCY = 10
-_ITEM_ROOTS = frozenset({"item", "index"})
+# What the engine does itself, instead of calling a tool.
+Construct: TypeAlias = Literal["", "chain", "wait", "approve", "stream"]
 
 
 class ToolSpec(Protocol):
@@ -58,6 +50,23 @@ class Connection:
     condition: str | None  # the target's `when`
 
 
+@dataclass(frozen=True, slots=True)
+class Again:
+    """A step is called again until `until` holds: `delay` seconds apart, `limit` times at most."""
+
+    until: Condition
+    delay: float
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Queueing:
+    """At most `limit` runs with the same key go on at once; the others wait for their turn."""
+
+    limit: int
+    key: Template
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class PlanStep:
     """One step, compiled. `feeds` holds `(index of a dependent, outcome it wants)`."""
@@ -79,11 +88,21 @@ class PlanStep:
     need_count: int
     feeds: tuple[tuple[int, Outcome], ...]
     retry: Retry
-    timeout: float
+    timeout: float  # seconds; of a sub-chain 0 where it has its own deadlines only
     continues: bool  # on_error: continue
     tolerated: bool  # a failure does not fail the run
     cleanup: bool  # may still start when the run is stopping
     first_call: str
+    construct: Construct = ""
+    batch: int | None = None  # how many items go into one call
+    repeat: Again | None = None
+    reads_self: bool = False  # a pass reads what the one before gave
+    undo: PlanStep | None = None
+    undoes: str = ""  # the step that this one undoes
+    child: Plan | None = field(default=None, repr=False)
+    child_slots: Mapping[str, str] = field(default_factory=dict)  # of the child -> of this chain
+    lookup: Enrichment | None = None
+    plain_end: bool = True  # nothing but the status changes when a call succeeds
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,17 +120,45 @@ class Plan:
     effects: Mapping[str, str]
     connections: tuple[Connection, ...]
     reads_run: bool  # whether anything reads `run`
+    children: Mapping[str, Plan] = field(default_factory=dict)  # chains that it may start
+    on_failure: str = ""  # of those: the one to start when a run fails
+    timeout: float | None = None  # seconds
+    queueing: Queueing | None = None
+    priority: int = 0
 
     @cached_property
     def digest(self) -> str:
-        """Names this plan: the document (without its looks) and the effects of its tools."""
-        kept = {k: v for k, v in self.document.items() if k not in ("ui", "note")}
-        text = msgspec.json.encode([kept, dict(self.effects)], order="deterministic")
+        """Names this plan: the document (without its looks), its tools' effects, its sub-chains."""
+        kept = {k: v for k, v in self.document.items() if k not in ("ui", "note", "tests")}
+        named: list[Any] = [kept, dict(self.effects)]
+        if self.children:
+            named.append({name: child.digest for name, child in self.children.items()})
+        text = msgspec.json.encode(named, order="deterministic")
         return hashlib.blake2b(text, digest_size=16).hexdigest()
 
     @cached_property
     def by_name(self) -> Mapping[str, PlanStep]:
-        return MappingProxyType({step.name: step for step in self.steps})
+        """The steps by their names, and what undoes them by `NAME!undo`."""
+        known = {step.name: step for step in self.steps}
+        known.update({step.undo.name: step.undo for step in self.steps if step.undo is not None})
+        return MappingProxyType(known)
+
+    def step_of(self, call: str) -> PlanStep:
+        """The step of a call id, such as `tell[7]#2` or `book!undo#1`. Raises `KeyError`."""
+        return self.by_name[call.partition("#")[0].partition("[")[0]]
+
+    @cached_property
+    def waits_for(self) -> frozenset[str] | None:
+        """The signals that its steps wait for; None where a name is only known at run time."""
+        names: set[str] = set()
+        for step in self.steps:
+            if step.construct == "wait":
+                written = step.arguments.source
+                name = written.get("signal") if isinstance(written, Mapping) else "${"
+                if isinstance(name, str) and "${" in name:
+                    return None
+                names |= {name} if name else set()
+        return frozenset(names)
 
     @cached_property
     def _input_validator(self) -> Validator:
@@ -135,256 +182,3 @@ class Plan:
     @cached_property
     def _convert_input(self) -> Callable[[Any], Any]:
         return converter_for(dict(self.input_schema))
-
-
-def compile_chain(
-    chain: Chain,
-    find_tool: Callable[[str], ToolSpec],
-    effects: Mapping[str, str] | None = None,
-) -> Plan:
-    """Compile *chain*. *find_tool* gives the tool of a name.
-
-    *effects* are those recorded when a run began: a run keeps the rules that it
-    began with, even if the tool has changed since. Raises `ChainInvalid`.
-    """
-    _refuse_later(chain)
-    parts = [_Part(name, step) for name, step in chain.steps.items()]
-    order = _ordered(parts)
-    index = {part.name: i for i, part in enumerate(order)}
-    tools = {part.step.use: find_tool(part.step.use) for part in order}
-    known = {name: Effect((effects or {}).get(name, tool.effect)) for name, tool in tools.items()}
-    cleanup = _cleanup(order)
-    handled = {n for part in order for n, outcome in part.needs.items() if outcome == "failed"}
-    feeds: dict[str, list[tuple[int, Outcome]]] = {part.name: [] for part in order}
-    for part in order:
-        for source, outcome in part.needs.items():
-            feeds[source].append((index[part.name], outcome))
-    steps = tuple(
-        part.compiled(
-            index[part.name],
-            tools[part.step.use],
-            known[part.step.use],
-            tuple(feeds[part.name]),
-            handled=part.name in handled,
-            cleanup=part.name in cleanup,
-        )
-        for part in order
-    )
-    output = _template(chain.output, "output")
-    reads = output.reads.union(*(part.reads for part in order))
-    return Plan(
-        chain.name,
-        chain.version or "",
-        steps,
-        output,
-        MappingProxyType(dict(chain.vars or {})),
-        MappingProxyType(dict(chain.connections or {})),
-        MappingProxyType(chain.input_schema),
-        MappingProxyType(dict(chain.document)),
-        MappingProxyType({name: str(effect) for name, effect in sorted(known.items())}),
-        tuple(edge for part in order for edge in part.edges()),
-        any(path[:1] in ((), ("run",)) for path in reads),
-    )
-
-
-def _refuse_later(chain: Chain) -> None:
-    """What a later release gives life to is refused here, too: never ignored."""
-    written = chain.document
-    found = [name for name in LATER_CHAIN_FIELDS if name in written]
-    for name, fields in written.get("steps", {}).items():
-        found += [f"steps.{name}.{later}" for later in LATER_STEP_FIELDS if later in fields]
-        if fields.get("use") in LATER_TOOLS:
-            found.append(f"steps.{name}.use: {fields['use']}")
-    if found:
-        raise ChainInvalid(f"not supported yet: {', '.join(found)}; remove it")
-
-
-class _Part:
-    """A step on its way into a plan: its templates, and what it needs."""
-
-    def __init__(self, name: str, step: Step) -> None:
-        self.name, self.step = name, step
-        self.arguments: Template = Template({})
-        self.items = None if step.for_each is None else _list_template(step.for_each, name)
-        self.when = None if step.when is None else _condition(step.when, name)
-        self.template = _template(step.with_ or {}, f"steps.{name}.with")
-        self.needs = self._needs()
-
-    @property
-    def reads(self) -> list[tuple[str, ...]]:
-        parts = [self.template.reads]
-        parts += [self.items.reads] if self.items else []
-        parts += [self.when.reads] if self.when else []
-        return sorted({path for reads in parts for path in reads})
-
-    def _needs(self) -> dict[str, Outcome]:
-        needs: dict[str, Outcome] = {}
-        for path in self.reads:
-            if not path or (path[0] in ("steps", "failures") and len(path) < 2):
-                raise ChainInvalid(
-                    f"step {self.name!r} reads {'.'.join(path) or 'the whole scope'}; "
-                    "name the step that it needs, as in steps.NAME"
-                )
-            if path[0] == "steps":
-                needs[path[1]] = "succeeded"
-            elif path[0] == "failures":
-                needs.setdefault(path[1], "failed")
-        needs.update(self.step.after or {})
-        return needs
-
-    def soften(self, continued: Iterable[str]) -> None:
-        """A step that reads `failures.x` of an x that may continue runs after it either way."""
-        explicit = self.step.after or {}
-        for source in continued:
-            if self.needs.get(source) == "failed" and source not in explicit:
-                self.needs[source] = "finished"
-
-    def edges(self) -> list[Connection]:
-        references = self.template.references + (self.items.references if self.items else ())
-        condition = None if self.when is None else str(self.when.source)
-        return [
-            Connection(
-                source,
-                self.name,
-                outcome,
-                tuple(r.source for r in references if any(p[1:2] == (source,) for p in r.reads)),
-                condition,
-            )
-            for source, outcome in self.needs.items()
-        ]
-
-    def compiled(
-        self,
-        index: int,
-        tool: ToolSpec,
-        effect: Effect,
-        feeds: tuple[tuple[int, Outcome], ...],
-        *,
-        handled: bool,
-        cleanup: bool,
-    ) -> PlanStep:
-        step = self.step
-        schema = dict(tool.input_schema)
-        reads = self.when.reads if self.when else frozenset()
-        continues = step.on_error == "continue"
-        return PlanStep(
-            index=index,
-            name=self.name,
-            tool=tool.name,
-            slot=step.on,
-            effect=effect,
-            spec=tool,
-            arguments=Template(step.with_ or {}, _list_places(schema)),
-            fits=validator_for(schema).is_valid,
-            accept=_acceptor(schema),
-            when=self.when,
-            when_per_item=bool(self.items and any(path[0] in _ITEM_ROOTS for path in reads)),
-            items=self.items,
-            concurrency=step.concurrency or DEFAULT_CONCURRENCY,
-            join_any=step.join == "any",
-            need_count=len(self.needs),
-            feeds=feeds,
-            retry=step.retry or Retry(),
-            timeout=step.timeout or tool.timeout or DEFAULT_TIMEOUT,
-            continues=continues,
-            tolerated=continues or handled,
-            cleanup=cleanup,
-            first_call=f"{self.name}#1",
-        )
-
-
-def _ordered(parts: list[_Part]) -> list[_Part]:
-    """The parts, each after all that it needs; as written where there is a choice."""
-    by_name = {part.name: part for part in parts}
-    continued = {part.name for part in parts if part.step.on_error == "continue"}
-    for part in parts:
-        part.soften(continued)
-        for need in part.needs:
-            if need not in by_name:
-                raise ChainInvalid(f"step {part.name!r} needs {need!r}, which is no step")
-    waits = {part.name: len(part.needs) for part in parts}
-    followers: dict[str, list[str]] = {part.name: [] for part in parts}
-    for part in parts:
-        for need in part.needs:
-            followers[need].append(part.name)
-    ready, order = [part.name for part in parts if not part.needs], list[_Part]()
-    for name in ready:  # grows while it is walked
-        order.append(by_name[name])
-        for follower in followers[name]:
-            waits[follower] -= 1
-            if waits[follower] == 0:
-                ready.append(follower)
-    if len(order) < len(parts):
-        stuck = [name for name, count in waits.items() if count > 0]
-        raise ChainInvalid(f"these steps wait for each other: {', '.join(sorted(stuck))}")
-    return order
-
-
-def _cleanup(order: list[_Part]) -> set[str]:
-    """Steps that ask to run after another has ended in any way, and those that follow them."""
-    found: set[str] = set()
-    for part in order:
-        after = part.step.after
-        if any(o == "finished" for o in after.values()) or not found.isdisjoint(part.needs):
-            found.add(part.name)
-    return found
-
-
-def _acceptor(schema: dict[str, Any]) -> Callable[[Any], dict[str, Any]]:
-    """Check a tool's input; convert it first only where it does not fit as it is."""
-    validator = validator_for(schema)
-    is_valid, convert = validator.is_valid, converter_for(schema)
-
-    def accept(args: Any) -> dict[str, Any]:
-        if is_valid(args):
-            return args  # type: ignore[no-any-return]
-        converted = convert(args)
-        try:
-            validator.check(converted)
-        except ValueInvalid as exc:
-            raise ValueInvalid(exc.reason, f"/with{exc.path}") from None
-        return converted  # type: ignore[no-any-return]
-
-    return accept
-
-
-def _list_places(schema: Mapping[str, Any]) -> Callable[[tuple[str | int, ...]], bool]:
-    """Whether a list is wanted at a place of the input."""
-    definitions = schema.get("$defs", {})
-
-    def resolved(node: Any) -> Mapping[str, Any]:
-        while isinstance(node, Mapping) and str(node.get("$ref", "")).startswith("#/$defs/"):
-            node = definitions.get(node["$ref"].removeprefix("#/$defs/"))
-        return node if isinstance(node, Mapping) else {}
-
-    def wants_list(pointer: tuple[str | int, ...]) -> bool:
-        node = resolved(schema)
-        for part in pointer:
-            below = node.get("items") if isinstance(part, int) else None
-            if isinstance(part, str):
-                below = node.get("properties", {}).get(part, node.get("additionalProperties"))
-            node = resolved(below)
-        return node.get("type") == "array"
-
-    return wants_list
-
-
-def _template(source: Any, where: str) -> Template:
-    try:
-        return Template(source)
-    except (ExpressionInvalid, ValueInvalid) as exc:
-        raise ChainInvalid(f"{where}: {exc}") from exc
-
-
-def _list_template(source: Any, name: str) -> Template:
-    try:
-        return listing(source)
-    except (ExpressionInvalid, ValueInvalid) as exc:
-        raise ChainInvalid(f"steps.{name}.for_each: {exc}") from exc
-
-
-def _condition(source: Any, name: str) -> Condition:
-    try:
-        return Condition(source)
-    except (ExpressionInvalid, ValueInvalid) as exc:
-        raise ChainInvalid(f"steps.{name}.when: {exc}") from exc

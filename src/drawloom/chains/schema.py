@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from drawloom.chains.durations import DURATION_PATTERN
+from drawloom.dataflow.durations import DURATION_PATTERN
 from drawloom.errors import FailureKind
 
 NAME = "^[A-Za-z_][A-Za-z0-9_]*$"
@@ -21,9 +21,9 @@ SEMVER = (
 WHOLE_REFERENCE = r"^\$\{[\s\S]*\}$"
 
 # In the document from the first release, so that nothing has to move when they come to life.
-LATER_STEP_FIELDS = ("batch", "repeat", "cache", "compensate", "resources")
-LATER_CHAIN_FIELDS = ("on_failure", "timeout", "concurrency", "priority", "tests")
-LATER_TOOLS = ("core.chain", "core.wait", "core.approve", "core.python", "core.enrich")
+LATER_STEP_FIELDS = ("cache", "resources")
+LATER_CHAIN_FIELDS = ("tests",)
+LATER_TOOLS = ("core.python",)
 
 _LATER = " Not supported yet: `drawloom check` refuses it."
 
@@ -75,11 +75,11 @@ def _chain_fields() -> dict[str, Any]:
         "vars": _named(NAME, {}, "Constants, read as `vars.name`."),
         "steps": _named(NAME, {"$ref": "#/$defs/step"}, "The steps, by name."),
         "output": {"description": "What the run gives: values with `${…}` references."},
-        "on_failure": _text("The chain to run when this one fails." + _LATER, CHAIN_NAME),
-        "timeout": _duration("How long a run may take." + _LATER),
-        "concurrency": _count("How many runs of this chain may go on at once." + _LATER, 1_000_000),
+        "on_failure": _text("The chain to run when this one fails.", CHAIN_NAME),
+        "timeout": _duration("How long a run may take."),
+        "concurrency": _concurrency(),
         "priority": {
-            "description": "Which runs go first: the higher the sooner." + _LATER,
+            "description": "Which of the runs that wait go first: the higher the sooner.",
             "type": "integer", "minimum": -1000, "maximum": 1000,
         },
         "tests": {"description": "Tests of this chain." + _LATER, "type": "array"},
@@ -136,9 +136,9 @@ def _flow_fields() -> dict[str, Any]:
             "type": ["string", "array", "object"], "pattern": WHOLE_REFERENCE,
         },
         "concurrency": _count("How many items of `for_each` run at once.", 100_000),
-        "batch": _count("How many items go into one call." + _LATER, 1_000_000),
+        "batch": _count("How many items go into one call; `item` is then a list.", 1_000_000),
         "repeat": _fixed(
-            "Run again until a condition holds." + _LATER,
+            "Run again until a condition holds.",
             {
                 "until": _text("Stop when this expression is true."),
                 "delay": _duration("The pause between two runs."),
@@ -159,13 +159,30 @@ def _policy_fields() -> dict[str, Any]:
             "enum": ["fail", "continue"],
         },
         "compensate": _fixed(
-            "The tool that undoes the step when the run fails later." + _LATER,
-            _call_fields(),
+            "The tool that undoes the step when the run fails later.",
+            {
+                **_call_fields(),
+                "retry": _fixed("Try again after a failure.", _retry_fields(), []),
+                "timeout": _duration("How long one call may take."),
+            },
             ["use"],
         ),
         "resources": {
             "description": "What a call needs of the machine." + _LATER, "type": "object",
         },
+    }  # fmt: skip
+
+
+def _concurrency() -> dict[str, Any]:
+    fields = {
+        "limit": _count("How many at once.", 1_000_000),
+        "key": _text("Counted apart for each value of this, such as `${input.customer}`."),
+    }
+    return {
+        "description": "How many runs of this chain go on at once; the others wait. A number, "
+        "or a limit with a key.",
+        "type": ["integer", "object"], "minimum": 1, "maximum": 1_000_000,
+        "properties": fields, "required": ["limit"], "additionalProperties": False,
     }  # fmt: skip
 
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import jsonschema_rs
 
-from drawloom.chains.durations import DURATION_PATTERN
 from drawloom.chains.findings import (
     MOST_FINDINGS,
     Finding,
@@ -21,6 +20,7 @@ from drawloom.chains.findings import (
 )
 from drawloom.chains.schema import CHAIN_NAME, NAME, SEMVER, SLOT, WHOLE_REFERENCE, chain_schema
 from drawloom.chains.source import Source
+from drawloom.dataflow.durations import DURATION_PATTERN
 
 _PATTERNS = {
     DURATION_PATTERN: ("a duration", "write it like 30s, 5m, 1h30m or 250ms"),

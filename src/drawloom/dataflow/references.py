@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 Scope: TypeAlias = Mapping[str, Any]
 Path: TypeAlias = tuple[str | int, ...]
 
-ROOTS = frozenset({"input", "steps", "failures", "vars", "run", "item", "index"})
+ROOTS = frozenset(
+    {"input", "steps", "failures", "vars", "run", "item", "index", "output"}
+)  # `output` only where a step is undone
 
 _STEP_OF_PATH = re.compile(r"(?:\.\s*)?(?:([A-Za-z_][A-Za-z0-9_]*)|`([^`]+)`)|\[\s*(\d{1,9})\s*\]")
 _KEYWORDS = frozenset({"and", "or", "in", "true", "false", "null"})

@@ -1,10 +1,14 @@
 -- What the journal writes. `:rows` stands for `(?,?,…),(?,?,…)`, one per row.
 
 -- name: plans
-insert or ignore into plans (digest, chain, version, document, effects, stored_at) values :rows
+insert or ignore into plans (digest, chain, version, document, effects, stored_at, children)
+values :rows
 
 -- name: runs
-insert into runs (number, id, chain, plan, status, started_at, bindings) values :rows
+insert into runs
+    (number, id, chain, plan, status, started_at, bindings, parent, parent_call, start_key,
+     input_digest)
+values :rows
 
 -- name: payloads
 insert or ignore into payloads (run, digest, body) values :rows

@@ -1,5 +1,5 @@
 -- name: plan
-select chain, version, document, effects from plans where digest = ?
+select chain, version, document, effects, children from plans where digest = ?
 
 -- name: last_run
 select coalesce(max(number), 0) from runs
@@ -8,12 +8,24 @@ select coalesce(max(number), 0) from runs
 select coalesce(max(lsn), 0) from events
 
 -- name: open_runs
-select number, id, chain, plan, status, started_at, bindings
-from runs where status in ('running', 'unknown') order by number
+select number, id, chain, plan, status, started_at, bindings, parent, parent_call
+from runs where status in ('queued', 'running', 'waiting', 'unknown') order by number
 
 -- name: run
 select number, id, chain, plan, status, started_at, ended_at, bindings, output, refs, failure
 from runs where id = ?
+
+-- name: run_by_key
+select id, input_digest from runs where chain = ? and start_key = ?
+
+-- name: family
+select runs.id, up.id, runs.parent_call
+from runs left join runs as up on up.number = runs.parent where runs.id = ?
+
+-- name: children
+select child.id, child.parent_call, child.status, child.chain
+from runs as child join runs as up on child.parent = up.number
+where up.id = ? order by child.number
 
 -- name: run_by_prefix
 select id from runs where id >= ?1 and id < ?1 || 'zzzzzzzz' order by id limit 3

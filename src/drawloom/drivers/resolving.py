@@ -25,7 +25,7 @@ def resolved(
         known = ", ".join(waiting) or "nothing"
         raise ValueInvalid(f"run {run.run_id} does not wait for {call!r}; it waits for {known}")
     if outcome == "succeeded":
-        step = run.plan.by_name[call.partition("#")[0].partition("[")[0]]
+        step = run.plan.step_of(call)
         validator_for(dict(step.spec.output_schema)).check(output, where="output")
         output = encode_value(output)
     return Resolved(call, outcome, at, output, message)

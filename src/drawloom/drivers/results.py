@@ -28,7 +28,9 @@ class Result:
     """How a run ended, or stands while it waits for a person.
 
     `status` is `succeeded`, `failed`, `cancelled`, or `unknown`; then `unknown`
-    names the calls whose outcome somebody has to tell.
+    names the calls whose outcome somebody has to tell. It is `waiting` where
+    only somebody outside can end what is under way: `waits` names the calls of
+    signals and approvals (none where a run that it started waits).
     """
 
     def __init__(self, run: Run) -> None:
@@ -37,7 +39,9 @@ class Result:
         self.run = run.run_id
         self.chain = run.plan.name
         self.unknown = run.unknown_calls
-        self.status: str = "unknown" if finished is None else finished.status
+        self.waits = tuple(run.waits)
+        open_status = "unknown" if self.unknown else "waiting"
+        self.status: str = open_status if finished is None else finished.status
         self.output = None if finished is None else finished.output
         self.failure = None if finished is None else finished.failure
 
@@ -63,5 +67,5 @@ def step_result(run: Run, life: Life) -> StepResult:
         run.scope["steps"].get(life.step.name),
         life.failure if status != "succeeded" else None,
         None if fan is None else fan.done,
-        None if fan is None else len(fan.items),
+        None if fan is None else fan.total,
     )

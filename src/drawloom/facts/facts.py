@@ -11,12 +11,13 @@ from drawloom.errors import Failure
 
 
 class RunStarted(Struct, frozen=True, gc=False, tag="run-started"):
-    """A run began, or was taken up again after a restart (`resumed`)."""
+    """A run began, or was taken up again after a restart (`resumed`); `parent` started it."""
 
     run: str
     chain: str
     at: int
     resumed: bool = False
+    parent: str = ""
 
 
 class CallStarted(Struct, frozen=True, gc=False, tag="call-started"):
@@ -62,11 +63,12 @@ class StepEnded(Struct, frozen=True, gc=False, tag="step-ended"):
 
 
 class RunStalled(Struct, frozen=True, gc=False, tag="run-stalled"):
-    """A run waits for a person to say how these calls ended."""
+    """A run waits for a person to say how `calls` ended, or for what `waits` wait for."""
 
     run: str
     calls: tuple[str, ...]
     at: int
+    waits: tuple[str, ...] = ()
 
 
 class RunEnded(Struct, frozen=True, gc=False, tag="run-ended"):

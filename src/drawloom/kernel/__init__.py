@@ -10,6 +10,9 @@ May import `chains`, `dataflow`, `policies` and `errors`.
 from __future__ import annotations
 
 from drawloom.kernel.messages import (
+    Admit,
+    Admitted,
+    Approved,
     AwaitResolution,
     CallFailed,
     CallSucceeded,
@@ -21,8 +24,15 @@ from drawloom.kernel.messages import (
     Evaluated,
     Event,
     Finish,
+    Pin,
+    Pull,
+    Pulled,
+    Refuse,
+    Refused,
     Resolved,
     SetTimer,
+    SignalReceived,
+    StartChild,
     Started,
     TimerFired,
 )
@@ -31,6 +41,9 @@ from drawloom.kernel.table import TRANSITIONS, Status, Trigger
 
 __all__ = [
     "TRANSITIONS",
+    "Admit",
+    "Admitted",
+    "Approved",
     "AwaitResolution",
     "CallFailed",
     "CallSucceeded",
@@ -42,9 +55,16 @@ __all__ = [
     "Evaluated",
     "Event",
     "Finish",
+    "Pin",
+    "Pull",
+    "Pulled",
+    "Refuse",
+    "Refused",
     "Resolved",
     "Run",
     "SetTimer",
+    "SignalReceived",
+    "StartChild",
     "Started",
     "Status",
     "TimerFired",

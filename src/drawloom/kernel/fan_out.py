@@ -11,20 +11,41 @@ from typing import TYPE_CHECKING, Any
 
 from drawloom.dataflow.expressions import OverBudget
 from drawloom.errors import ExpressionInvalid, Failure, FailureKind, ValueInvalid
-from drawloom.kernel.life import Fan, Life
+from drawloom.kernel import streaming
+from drawloom.kernel.life import NO_OUTPUT, Fan, Life
 from drawloom.kernel.table import RUNNING
 
 if TYPE_CHECKING:
     from drawloom.kernel.run import Run
 
 
-def expand(run: Run, life: Life, items: list[Any]) -> None:
-    """The list is known: the step runs until its last item has ended."""
+def expand(run: Run, life: Life, found: Any) -> None:
+    """The list (or stream) is known: the step runs until its last item has ended."""
+    step = life.step
+    fan = Fan(_in_batches(found, step.batch)) if step.lookup is None else _of_lookup(life, found)
+    if isinstance(found, dict):
+        fan = Fan([], streaming.opened(run, step, found))
     run._move(life, "call")
-    life.fan = Fan(items)
+    life.fan = fan
     life.began = run._at
     life.attempt = 1
     go_on(run, life)
+
+
+def _in_batches(found: Any, size: int | None) -> list[Any]:
+    if size is None or isinstance(found, dict):
+        return [] if isinstance(found, dict) else list(found)
+    return [found[at : at + size] for at in range(0, len(found), size)]
+
+
+def _of_lookup(life: Life, rows: Any) -> Fan:
+    """The keys of the rows are what the lookup is called for; the rows wait for the answers."""
+    assert life.step.lookup is not None
+    if isinstance(rows, dict):
+        raise ValueInvalid("core.enrich wants a list of rows, not a stream", "/rows")
+    fan = Fan(life.step.lookup.batches(rows))
+    fan.rows = rows
+    return fan
 
 
 def go_on(run: Run, life: Life) -> None:
@@ -48,9 +69,11 @@ def go_on(run: Run, life: Life) -> None:
         item.item, item.owner = index, life
         fan.lives[index] = item
         begin_item(run, item)
+    if fan.stream is not None and streaming.pull(run, life, fan, fan.stream):
+        return
     if len(fan.lives) > fan.unknown:
         return
-    if fan.halted or (not fan.lives and (fan.next == total or fan.failing is not None)):
+    if fan.halted or (not fan.lives and (fan.over or fan.failing is not None)):
         _conclude(run, life, fan)
 
 
@@ -88,11 +111,27 @@ def item_failed(run: Run, item: Life, failure: Failure) -> None:
         fan.failures.append(
             {"index": item.item, "kind": str(failure.kind), "message": failure.message}
         )
-    elif fan.failing is None:
+    else:
         details = {**(failure.details or {}), "item": item.item}
-        fan.failing = Failure(failure.kind, f"item {item.item}: {failure.message}", None, details)
+        fail(
+            run, fan, Failure(failure.kind, f"item {item.item}: {failure.message}", None, details)
+        )
+    _item_ended(run, item)
+
+
+def fail(run: Run, fan: Fan, failure: Failure) -> None:
+    """The whole step fails; what is under way tells its end first, if it must."""
+    if fan.failing is None:
+        fan.failing = failure
         if not fan.halted:
             _halt_items(run, fan, drain=True)
+
+
+def item_cut(run: Run, item: Life) -> None:
+    """An item that was asked to stop has done so."""
+    assert item.owner is not None and item.owner.fan is not None
+    run._move(item, "cancel")
+    item.owner.fan.cut = True
     _item_ended(run, item)
 
 
@@ -100,14 +139,14 @@ def item_lost(run: Run, item: Life) -> None:
     """An item's outcome is unknown; the other items go on."""
     assert item.owner is not None and item.owner.fan is not None
     item.owner.fan.unknown += 1
-    _queue(run, item.owner)
+    queue(run, item.owner)
 
 
 def item_again(run: Run, item: Life) -> None:
     """A person has an item called again: as soon as the window has room."""
     assert item.owner is not None and item.owner.fan is not None
     item.owner.fan.again.append(item)
-    _queue(run, item.owner)
+    queue(run, item.owner)
 
 
 def halt(run: Run, life: Life) -> None:
@@ -118,14 +157,16 @@ def halt(run: Run, life: Life) -> None:
     _halt_items(run, fan, drain=run.cancelled is None)
     for item in fan.lives.values():
         run._unknown.pop(item.call, None)
-    _queue(run, life)
+    queue(run, life)
 
 
 def _halt_items(run: Run, fan: Fan, *, drain: bool) -> None:
+    if fan.stream is not None:
+        streaming.stop(run, fan.stream)
     for index, item in list(fan.lives.items()):
         if item.status == RUNNING:
             if run.halt_call(item, drain=drain):
-                if item.step.effect.repeatable:
+                if item.step.effect.repeatable or item.step.construct:
                     fan.cut = True
                     del fan.lives[index]
                 else:
@@ -141,11 +182,13 @@ def _halt_items(run: Run, fan: Fan, *, drain: bool) -> None:
 
 def _item_ended(run: Run, item: Life) -> None:
     assert item.owner is not None and item.owner.fan is not None and item.item is not None
+    if item.fetch is not None:
+        streaming.drop(run, item.fetch)
     item.owner.fan.lives.pop(item.item, None)
-    _queue(run, item.owner)
+    queue(run, item.owner)
 
 
-def _queue(run: Run, life: Life) -> None:
+def queue(run: Run, life: Life) -> None:
     assert life.fan is not None
     if not life.fan.queued:
         life.fan.queued = True
@@ -158,7 +201,7 @@ def _conclude(run: Run, life: Life, fan: Fan) -> None:
     elif fan.unknown:
         run._move(life, "lose")
         run._settle(life)
-    elif fan.halted and (fan.cut or fan.next < len(fan.items)):
+    elif fan.halted and (fan.cut or not fan.over):
         run._move(life, "cancel")
         run._settle(life)
     else:
@@ -166,4 +209,18 @@ def _conclude(run: Run, life: Life, fan: Fan) -> None:
             # In the order of the items, not of their answers: the same in every driver.
             fan.failures.sort(key=lambda failure: int(failure["index"]))
             run.scope["failures"][life.step.name] = fan.failures
-        run._succeed(life, fan.outputs)
+        _gather(run, life, fan)
+
+
+def _gather(run: Run, life: Life, fan: Fan) -> None:
+    if fan.rows is None or life.step.lookup is None:
+        run._ended_well(life, fan.outputs)
+        return
+    answered = [(k, r) for k, r in zip(fan.items, fan.results, strict=True) if r is not NO_OUTPUT]
+    keys, outputs = [k for k, _ in answered], [r for _, r in answered]
+    try:
+        output = life.step.lookup.joined(fan.rows, keys, outputs)
+    except ValueInvalid as exc:
+        run._give_up(life, Failure(FailureKind.INVALID, str(exc), details={"place": life.place}))
+    else:
+        run._ended_well(life, output)

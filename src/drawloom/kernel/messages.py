@@ -10,16 +10,36 @@ from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct
 
-from drawloom.chains.plan import PlanStep
+from drawloom.chains.plan import Plan, PlanStep
 from drawloom.errors import Failure
 
 # Events -------------------------------------------------------------------------
 
 
+class Pin(Struct, frozen=True, gc=False):
+    """How a step is to have ended, without a call: its output, or another end."""
+
+    status: Literal["succeeded", "skipped", "failed"] = "succeeded"
+    output: Any = None
+    failure: Failure | None = None
+
+
 class Started(Struct, frozen=True, gc=False, tag="started"):
-    """The run began. `input` has been checked and holds its defaults."""
+    """The run began. `input` has been checked and holds its defaults.
+
+    `pins` are steps that have ended already, as they are told to have. With
+    `only`, of the others just these steps run, and the run's output is theirs.
+    """
 
     input: dict[str, Any]
+    at: int
+    pins: dict[str, Pin] | None = None
+    only: tuple[str, ...] | None = None
+
+
+class Admitted(Struct, frozen=True, gc=False, tag="admitted"):
+    """There is room for the run: the answer to `Admit`."""
+
     at: int
 
 
@@ -72,8 +92,61 @@ class Resolved(Struct, frozen=True, gc=False, tag="resolved"):
     message: str = ""
 
 
+class SignalReceived(Struct, frozen=True, gc=False, tag="signal"):
+    """Somebody sent the signal `name`; kept until a step waits for it."""
+
+    name: str
+    payload: Any
+    at: int
+
+
+class Approved(Struct, frozen=True, gc=False, tag="approved"):
+    """A person said yes or no; `answers` fit the form."""
+
+    call: str
+    by: str
+    approve: bool
+    at: int
+    answers: dict[str, Any] = {}
+    comment: str = ""
+
+
+class Pulled(Struct, frozen=True, gc=False, tag="pulled"):
+    """The next items of a stream: the answer to `Pull`.
+
+    `after` is the cursor behind them, `done` that none follow. `items` is None
+    at replay: the journal keeps only where the stream stood.
+    """
+
+    call: str
+    at: int
+    count: int
+    after: Any
+    done: bool
+    items: list[Any] | None = None
+
+
+class Refused(Struct, frozen=True, gc=False, tag="refused"):
+    """Items of a stream do not fit where they go: the answer to `Refuse`."""
+
+    call: str
+    failure: Failure
+    at: int
+
+
 Event: TypeAlias = (
-    Started | CallSucceeded | CallFailed | TimerFired | Evaluated | CancelRequested | Resolved
+    Started
+    | Admitted
+    | CallSucceeded
+    | CallFailed
+    | TimerFired
+    | Evaluated
+    | CancelRequested
+    | Resolved
+    | SignalReceived
+    | Approved
+    | Pulled
+    | Refused
 )
 
 # Commands -----------------------------------------------------------------------
@@ -87,6 +160,40 @@ class CallTool(Struct, frozen=True, gc=False):
     args: dict[str, Any]
     attempt: int
     item: int | None = None
+
+
+class StartChild(Struct, frozen=True, gc=False):
+    """Start a run of `plan` with `input`; its end is the answer to `call`."""
+
+    call: str
+    step: PlanStep
+    plan: Plan
+    input: dict[str, Any]
+
+
+class Pull(Struct, frozen=True, gc=False):
+    """Read up to `most` items of the stream that `step` opens with `args`, behind `after`."""
+
+    call: str
+    step: PlanStep
+    args: dict[str, Any]
+    after: Any
+    most: int
+
+
+class Refuse(Struct, frozen=True, gc=False):
+    """Answer with `Refused(call, failure)`: what only live items can tell is journaled so."""
+
+    call: str
+    failure: Failure
+
+
+class Admit(Struct, frozen=True, gc=False):
+    """Answer with `Admitted` as soon as fewer than `limit` runs with this `key` are under way."""
+
+    key: str
+    limit: int
+    priority: int
 
 
 class SetTimer(Struct, frozen=True, gc=False):
@@ -114,9 +221,13 @@ class Evaluate(Struct, frozen=True, gc=False):
 
 
 class AwaitResolution(Struct, frozen=True, gc=False):
-    """Nothing goes on until a person has said how these calls ended."""
+    """Nothing goes on until somebody outside says how these calls ended.
+
+    Of `calls` the outcome is unknown; `waits` are signals and approvals to come.
+    """
 
     calls: tuple[str, ...]
+    waits: tuple[str, ...] = ()
 
 
 class Finish(Struct, frozen=True, gc=False):
@@ -127,4 +238,15 @@ class Finish(Struct, frozen=True, gc=False):
     failure: Failure | None = None
 
 
-Command: TypeAlias = CallTool | SetTimer | CancelCall | Evaluate | AwaitResolution | Finish
+Command: TypeAlias = (
+    CallTool
+    | StartChild
+    | Pull
+    | Refuse
+    | Admit
+    | SetTimer
+    | CancelCall
+    | Evaluate
+    | AwaitResolution
+    | Finish
+)

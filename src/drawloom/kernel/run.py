@@ -7,15 +7,20 @@ but a current one is ignored. See `table` for the life of a step.
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any
 
-from drawloom.chains.plan import Outcome, Plan
+from drawloom.chains.plan import Outcome, Plan, Queueing
 from drawloom.dataflow.expressions import INLINE, Budget, OverBudget
 from drawloom.dataflow.references import Evaluation
+from drawloom.dataflow.values import write_json
 from drawloom.errors import ExpressionInvalid, Failure, FailureKind, KernelMisuse, ValueInvalid
-from drawloom.kernel import fan_out
-from drawloom.kernel.life import Life
+from drawloom.kernel import constructs, fan_out, partial, passes, saga, streaming
+from drawloom.kernel.life import Life, Puller
 from drawloom.kernel.messages import (
+    Admit,
+    Admitted,
+    Approved,
     AwaitResolution,
     CallFailed,
     CallSucceeded,
@@ -27,8 +32,11 @@ from drawloom.kernel.messages import (
     Evaluated,
     Event,
     Finish,
+    Pulled,
+    Refused,
     Resolved,
     SetTimer,
+    SignalReceived,
     Started,
     TimerFired,
 )
@@ -48,6 +56,8 @@ from drawloom.kernel.table import (
 from drawloom.policies import outcome_unknown
 
 OUTPUT_PLACE = "?output"
+TIMEOUT_CALL = "?timeout"  # names the timer of the whole run
+MOST_SIGNALS = 1_000  # of one name, kept until a step waits for them
 
 # Which ends of a step bring the edges that wait for it to life.
 _ALIVE: dict[Outcome, frozenset[Status]] = {
@@ -70,16 +80,22 @@ class Run:
         "_open",
         "_ready",
         "_unknown",
+        "admitted",
         "calls",
         "cancelled",
+        "due",
         "ended",
         "failure",
         "finished",
         "lives",
+        "only",
         "plan",
         "run_id",
+        "saga",
         "scope",
+        "signals",
         "stopping",
+        "waits",
     )
 
     def __init__(self, plan: Plan, run_id: str, *, budget: Budget = INLINE) -> None:
@@ -88,6 +104,12 @@ class Run:
         self.scope: dict[str, Any] = {"steps": {}, "failures": {}, "vars": dict(plan.variables)}
         self.lives = [Life(step, self.scope) for step in plan.steps]
         self.calls: dict[str, Life] = {}  # running and resting
+        self.waits: dict[str, Life] = {}  # of those: what only somebody outside can end
+        self.signals: dict[str, deque[Any]] = {}  # that nobody has waited for yet
+        self.saga = saga.Saga()
+        self.admitted = False
+        self.due = 0  # when the run is out of time; 0 where it has all it needs
+        self.only: tuple[str, ...] | None = None
         self.finished: Finish | None = None
         self.failure: Failure | None = None
         self.cancelled: str | None = None
@@ -124,14 +146,14 @@ class Run:
         for life in ready:  # it grows meanwhile
             if life.fan is not None:
                 fan_out.go_on(self, life)
-            elif life.item is None:
+            elif life.item is None and life.step.plain_end:
                 self._begin(life)
             else:
-                fan_out.begin_item(self, life)
+                self._begin_other(life)
         ready.clear()
-        if self._open == 0:
+        if self._open == 0 and self.saga.now is None:
             self._finish()
-        elif not self.calls and not self._evaluating:
+        if len(self.calls) == len(self.waits) and not self._evaluating:
             self._await_resolution()
         return commands
 
@@ -142,8 +164,21 @@ class Run:
 
     @property
     def stalled(self) -> bool:
-        """Whether nothing goes on until a person has said how calls ended."""
-        return bool(self._unknown) and not self.calls and not self._evaluating and not self._ready
+        """Whether nothing goes on until somebody outside has said how calls end."""
+        under_way = len(self.calls) > len(self.waits) or self._evaluating or self._ready
+        return bool(self._unknown or self.waits) and not under_way
+
+    @property
+    def timers(self) -> dict[str, int]:
+        """The instants (microseconds) that the run waits for, by call."""
+        found = {
+            call: life.due
+            for call, life in self.calls.items()
+            if life.due and (life.status == RESTING or life.step.construct)
+        }
+        if self.due and not self.stopping:
+            found[TIMEOUT_CALL] = self.due
+        return found
 
     @property
     def evaluations(self) -> tuple[str, ...]:
@@ -172,6 +207,24 @@ class Run:
                 self._stop()
             case Resolved():
                 self._resolve(event)
+            case Admitted():
+                if not self.admitted and not self.stopping:
+                    self._begin_all()
+            case _:
+                self._take_more(event)
+
+    def _take_more(self, event: Event) -> None:
+        if isinstance(event, SignalReceived | Approved):
+            self._awaiting = ()  # who waits for the run is told again where it stands
+        match event:
+            case Pulled():
+                streaming.pulled(self, event)
+            case Refused():
+                streaming.refused(self, event)
+            case SignalReceived():
+                constructs.signalled(self, event)
+            case Approved():
+                constructs.approved(self, event)
 
     def _start(self, event: Started) -> None:
         if "input" in self.scope:
@@ -184,13 +237,48 @@ class Run:
                 "version": self.plan.version,
                 "started_at": event.at // 1000,
             }
-        self._ready.extend(life for life in self.lives if life.remaining == 0)
+        self.only = event.only
+        if event.pins or event.only is not None:
+            partial.apply(self, event)
+            self._ready.clear()
+        if self.plan.queueing is None:
+            self._begin_all()
+        else:
+            self._queue(self.plan.queueing)
+
+    def _queue(self, queueing: Queueing) -> None:
+        """Wait until fewer runs than allowed are under way."""
+        try:
+            key = queueing.key.fill(self.scope, self._evaluation)
+        except (OverBudget, ValueInvalid, ExpressionInvalid) as exc:
+            self.failure = Failure(FailureKind.INVALID, f"concurrency.key: {exc}")
+            self.admitted = True
+            self._stop()
+            return
+        named = key if isinstance(key, str) else write_json(key)
+        self._commands.append(Admit(named, queueing.limit, self.plan.priority))
+
+    def _begin_all(self) -> None:
+        self.admitted = True
+        if self.plan.timeout is not None:
+            self.due = self._at + round(self.plan.timeout * 1_000_000)
+            self._commands.append(SetTimer(TIMEOUT_CALL, self.due))
+        waiting = (life for life in self.lives if life.remaining == 0 and life.status == WAITING)
+        self._ready.extend(waiting)
+
+    def keep_signal(self, event: SignalReceived) -> None:
+        """Keep a signal until a step waits for it. Who sends them is refused beyond a bound."""
+        self.signals.setdefault(event.name, deque()).append(event.payload)
 
     def _call_failed(self, event: CallFailed) -> None:
         life = self.calls.get(event.call)
         if life is None or life.status != RUNNING:
             return
         failure = event.failure
+        if life.step.construct == "chain" and (life.cut or life.failure is not None):
+            del self.calls[event.call]
+            constructs.child_ended_badly(self, life, failure)
+            return
         if failure.kind is FailureKind.LOST:
             life.losses += 1
         if outcome_unknown(life.step.effect, failure):
@@ -215,17 +303,30 @@ class Run:
         return life.step.retry.next_delay(
             failure,
             effect=life.step.effect,
-            attempt=life.attempt,
+            attempt=life.attempt - life.base,
             losses=life.losses,
-            elapsed=(self._at - life.began) / 1_000_000,
+            elapsed=(self._at - life.since) / 1_000_000,
             seed=f"{self.run_id}/{life.place}",
         )
 
     def _timer_fired(self, event: TimerFired) -> None:
         life = self.calls.get(event.call)
-        if life is not None and life.status == RESTING:
+        if life is None:
+            if event.call == TIMEOUT_CALL and self.due and not self.stopping:
+                self._out_of_time()
+        elif life.status == RUNNING and life.due and self._at >= life.due:
+            constructs.timer_fired(self, life)
+        elif life.status == RESTING:
             del self.calls[event.call]
-            self._call(life, life.args)
+            if life.passes and life.failure is None:  # the pause between two passes
+                passes.go_on(self, life)
+            else:
+                self._call(life, life.args)
+
+    def _out_of_time(self) -> None:
+        message = f"the run took longer than {self.plan.timeout:g} s"
+        self.failure = self.failure or Failure(FailureKind.TIMEOUT, message)
+        self._stop()
 
     def _evaluation_done(self, event: Evaluated) -> None:
         if event.place not in self._evaluating:
@@ -280,6 +381,17 @@ class Run:
         except (ValueInvalid, ExpressionInvalid) as exc:
             self._give_up(life, _mapping_failure(life, exc))
 
+    def _begin_other(self, life: Life) -> None:
+        """An item, the next pass of a repeat, or what undoes a step."""
+        if life.passes:
+            passes.resume(self, life)
+        elif life.step.undoes:
+            saga.call(self, life)
+        elif life.item is None:
+            self._begin(life)
+        else:
+            fan_out.begin_item(self, life)
+
     def _holds(self, life: Life) -> bool:
         condition = life.step.when
         assert condition is not None
@@ -292,7 +404,7 @@ class Run:
             self._ask(life, place, "condition", condition.source, condition.reads)
             raise
 
-    def _items(self, life: Life) -> list[Any]:
+    def _items(self, life: Life) -> Any:
         template = life.step.items
         assert template is not None
         place = life.place + "?for_each"
@@ -304,7 +416,7 @@ class Run:
             except OverBudget:
                 self._ask(life, place, "list", template.source, template.reads)
                 raise
-        if not isinstance(found, list):
+        if not isinstance(found, list) and not streaming.is_stream(found):
             kind = type(found).__name__
             raise ValueInvalid(f"for_each wants a list; `{template.source}` gave a {kind}")
         return found
@@ -321,32 +433,65 @@ class Run:
             self._ask(life, place, "template", template.source, template.reads)
             raise
 
-    def _ask(self, life: Life | None, place: str, kind: Any, source: Any, reads: Any) -> None:
+    def _ask(
+        self,
+        life: Life | None,
+        place: str,
+        kind: Any,
+        source: Any,
+        reads: Any,
+        scope: dict[str, Any] | None = None,
+    ) -> None:
         """Have something evaluated elsewhere: it is too large for the loop."""
         if life is not None:
             self._move(life, "evaluate")
         self._evaluating[place] = life
-        scope = _cut(self.scope if life is None else life.scope, reads)
+        scope = _cut(scope or (self.scope if life is None else life.scope), reads)
         seed = self._evaluation.seed
         self._commands.append(Evaluate(place, kind, source, scope, self._evaluation.now, seed))
 
-    def _call(self, life: Life, args: dict[str, Any]) -> None:
+    def _call(self, life: Life, args: dict[str, Any] | None) -> None:
+        call = self._registered(life, args)
+        if life.step.construct:
+            constructs.begin(self, life, call, args or {})
+        elif args is None:
+            streaming.fetch(self, life)
+        else:
+            self._commands.append(CallTool(call, life.step, args, life.attempt, life.item))
+
+    def _registered(self, life: Life, args: dict[str, Any] | None) -> str:
+        """The id of the next call, which is under way from now on."""
         if life.attempt == 0 and life.item is None:
             call = life.step.first_call
         else:
             call = life.next_call()
         life.attempt += 1
         if life.attempt == 1:
-            life.began = self._at
+            life.began = life.since = self._at
         life.args = args
         life.call = call
+        life.failure = None
+        life.due = 0
         self._move(life, "call")
         self.calls[call] = life
-        self._commands.append(CallTool(call, life.step, args, life.attempt, life.item))
+        return call
 
     def _succeed(self, life: Life, output: Any) -> None:
+        step = life.step
+        if step.plain_end:
+            self._ended_well(life, output)
+        elif step.undoes:
+            saga.undone(self, life)
+        elif step.repeat is not None:
+            passes.ended(self, life, output)
+        else:
+            self._ended_well(life, output)
+
+    def _ended_well(self, life: Life, output: Any) -> None:
         self._move(life, "succeed")
         life.failure = None
+        if life.step.undo is not None and (life.fan is None):
+            self.saga.undoable.append((life, output))
         if life.owner is None:
             self.scope["steps"][life.step.name] = output
             self._settle(life)
@@ -360,9 +505,23 @@ class Run:
         else:
             fan_out.item_skipped(self, life)
 
+    def _cut_short(self, life: Life) -> None:
+        """What was asked to stop, and waited for, has stopped."""
+        if life.owner is not None:
+            fan_out.item_cut(self, life)
+            return
+        self._move(life, "cancel")
+        self._settle(life)
+
     def _give_up(self, life: Life, failure: Failure) -> None:
         self._move(life, "give up")
         life.failure = failure
+        if isinstance(life, Puller):
+            streaming.failed(self, life, failure)
+            return
+        if life.step.undoes:
+            saga.not_undone(self, life, failure)
+            return
         if life.owner is not None:
             fan_out.item_failed(self, life, failure)
             return
@@ -406,9 +565,9 @@ class Run:
 
     def _halting(self, life: Life) -> bool:
         """Whether nothing more is started for this step."""
-        if self.stopping and not life.step.cleanup:
-            return True
         owner = life.owner
+        if self.stopping and not (owner or life).step.cleanup:
+            return True
         return owner is not None and owner.fan is not None and owner.fan.failing is not None
 
     def _stop(self) -> None:
@@ -431,13 +590,22 @@ class Run:
                 self._settle(life)
         elif life.status not in FINAL:
             self.calls.pop(life.call, None)
-            for place in (life.place + "?when", life.place + "?for_each", life.place + "?with"):
-                self._evaluating.pop(place, None)
+            for kind in ("?when", "?for_each", "?with", "?until"):
+                self._evaluating.pop(life.place + kind, None)
             self._move(life, "cancel")
             self._settle(life)
 
     def halt_call(self, life: Life, *, drain: bool) -> bool:
-        """Stop a call under way; False where its answer is waited for (*drain*, a `once` tool)."""
+        """Stop a call under way; False where its end is waited for.
+
+        So it is with a `once` tool (*drain*), and with a sub-chain, which cleans up.
+        """
+        if life.step.construct == "chain":
+            if not life.cut:
+                life.cut = True
+                self._commands.append(CancelCall(life.call))
+            return False
+        self.waits.pop(life.call, None)
         once = not life.step.effect.repeatable
         if once and drain:
             return False
@@ -447,13 +615,17 @@ class Run:
         return True
 
     def _finish(self) -> None:
+        if (self.cancelled is not None or self.failure is not None) and saga.go_on(self):
+            return
         if self.cancelled is not None:
             details = {"failure": describe(self.failure)} if self.failure else None
             message = f"cancelled: {self.cancelled}"
             failure = Failure(FailureKind.CONFLICT, message, None, details)
-            self._end(Finish("cancelled", failure=failure))
+            self._end(Finish("cancelled", failure=saga.told(self, failure)))
         elif self.failure is not None:
-            self._end(Finish("failed", failure=self.failure))
+            self._end(Finish("failed", failure=saga.told(self, self.failure)))
+        elif self.only is not None:
+            self._end(Finish("succeeded", partial.output(self, self.only)))
         elif OUTPUT_PLACE in self._evaluated:
             self._end(Finish("succeeded", self._evaluated.pop(OUTPUT_PLACE)))
         elif OUTPUT_PLACE not in self._evaluating:
@@ -467,25 +639,32 @@ class Run:
             self._ask(None, OUTPUT_PLACE, "template", output.source, output.reads)
         except (ValueInvalid, ExpressionInvalid) as exc:
             self.failure = _of_output(Failure(FailureKind.INVALID, str(exc)))
-            self._end(Finish("failed", failure=self.failure))
+            self._finish()
 
     def _end(self, finish: Finish) -> None:
         self.finished = finish
         self._commands.append(finish)
 
     def _await_resolution(self) -> None:
-        waiting = tuple(self._unknown)
+        if self.finished is not None or not self.admitted:
+            return
+        unknown, waits = tuple(self._unknown), tuple(self.waits)
+        waiting = unknown + waits
         if not waiting:
             raise KernelMisuse(f"run {self.run_id}: nothing is under way, yet steps are open")
         if waiting != self._awaiting:
             self._awaiting = waiting
-            self._commands.append(AwaitResolution(waiting))
+            self._commands.append(AwaitResolution(unknown, waits))
 
     def _move(self, life: Life, trigger: Trigger) -> None:
         try:
             life.status = TRANSITIONS[life.status][trigger]
         except KeyError:
             raise KernelMisuse(f"{life.place} is {life.status}: it cannot {trigger}") from None
+
+    def described(self, failure: Failure) -> dict[str, Any]:
+        """A failure as `failures.x` shows it to expressions."""
+        return describe(failure)
 
 
 def describe(failure: Failure) -> dict[str, Any]:

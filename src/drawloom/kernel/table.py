@@ -11,8 +11,8 @@ from typing import Final, Literal, TypeAlias
 Status: TypeAlias = Literal[
     "waiting",  # for the steps that it needs
     "evaluating",  # its expressions are too large for the loop, and run elsewhere
-    "running",  # called, no answer yet (a for_each: some items are not done)
-    "resting",  # failed, waits for its next attempt
+    "running",  # called, no answer yet (a for_each: some items are not done; a wait: it lasts)
+    "resting",  # waits for its next attempt, or its next pass
     "succeeded",
     "failed",
     "skipped",  # its condition was false, or what it needs was skipped
@@ -20,7 +20,7 @@ Status: TypeAlias = Literal[
     "unknown",  # nobody can know whether its effect happened; a person decides
 ]
 Trigger: TypeAlias = Literal[
-    "evaluate", "call", "skip", "succeed", "rest", "give up", "lose", "cancel"
+    "evaluate", "call", "pin", "skip", "succeed", "rest", "give up", "lose", "cancel"
 ]
 
 WAITING: Final = "waiting"
@@ -37,6 +37,7 @@ TRANSITIONS: Final[dict[Status, dict[Trigger, Status]]] = {
     "waiting": {
         "evaluate": "evaluating",
         "call": "running",
+        "pin": "succeeded",
         "skip": "skipped",
         "give up": "failed",
         "cancel": "cancelled",
@@ -44,11 +45,14 @@ TRANSITIONS: Final[dict[Status, dict[Trigger, Status]]] = {
     "evaluating": {
         "evaluate": "evaluating",
         "call": "running",
+        "succeed": "succeeded",
+        "rest": "resting",
         "skip": "skipped",
         "give up": "failed",
         "cancel": "cancelled",
     },
     "running": {
+        "evaluate": "evaluating",
         "call": "running",
         "succeed": "succeeded",
         "rest": "resting",
@@ -57,7 +61,9 @@ TRANSITIONS: Final[dict[Status, dict[Trigger, Status]]] = {
         "cancel": "cancelled",
     },
     "resting": {
+        "evaluate": "evaluating",
         "call": "running",
+        "give up": "failed",
         "cancel": "cancelled",
     },
     "unknown": {

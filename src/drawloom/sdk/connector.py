@@ -14,6 +14,8 @@ from drawloom.policies import Effect
 from drawloom.sdk import schemas
 from drawloom.sdk.connection import Connection
 
+# What the engine does itself: such a tool is a text with schemas, and is never called.
+Construct: TypeAlias = Literal["", "chain", "wait", "approve", "enrich"]
 EffectName: TypeAlias = Literal["pure", "read", "idempotent", "keyed", "once"]
 ToolFunction: TypeAlias = Callable[..., Any]
 
@@ -56,8 +58,10 @@ class Tool:
         inline: bool = False,
         readonly_input: bool = False,
         faults: FaultTable | None = None,
+        construct: Construct = "",
     ) -> None:
         self.name = name
+        self.construct = construct
         self.function = function
         self.readonly_input = readonly_input
         self.effect = effect
@@ -144,11 +148,13 @@ class Connector:
         timeout: float | None = None,
         inline: bool = False,
         client: bool | None = None,
+        construct: Construct = "",
     ) -> Callable[[ToolFunction], Tool]:
         """Register a function as the tool `<connector>.<function name>`.
 
         *timeout* is the default deadline of one call in seconds. *client* False
         is for a tool of a connector with connections that needs none itself.
+        *construct* is for what the engine does itself: the function is not called.
         """
 
         def register(function: ToolFunction) -> Tool:
@@ -165,6 +171,7 @@ class Connector:
                 inline=inline,
                 readonly_input=True,  # the contract suite holds connectors to it
                 faults=self.faults,
+                construct=construct,
             )
             self.tools[full] = made
             return made

@@ -1,4 +1,4 @@
-"""Events to journal rows and back; large values are written once per run.
+"""Values to journal columns and back; large values are written once per run.
 
 A value over `LARGE` bytes of JSON becomes a payload. While the very same object
 comes by again (a step that passes on what it got), it is known by its identity
@@ -13,18 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from drawloom.errors import Failure, FailureKind, StateUnusable
-from drawloom.kernel import (
-    CallFailed,
-    CallSucceeded,
-    CallTool,
-    CancelRequested,
-    Evaluated,
-    Event,
-    Resolved,
-    Started,
-    TimerFired,
-)
+from drawloom.errors import Failure, FailureKind
+from drawloom.kernel import CallTool
 
 if TYPE_CHECKING:
     from drawloom.drivers.embedded.journal import Journal
@@ -117,54 +107,6 @@ class Payloads:
 
 
 NO_PAYLOADS = Payloads(0, None)  # for who only reads
-
-
-def body_of(event: Event, payloads: Payloads) -> tuple[str, str | None, str | None, str | None]:
-    """`(kind, call, body, refs)` of an event."""
-    match event:
-        case CallSucceeded():
-            return "succeeded", event.call, *payloads.encode(event.output)
-        case CallFailed():
-            return "failed", event.call, _encode(event.failure).decode(), None
-        case TimerFired():
-            return "timer", event.call, None, None
-        case Started():
-            return "started", None, *payloads.encode(event.input)
-        case CancelRequested():
-            return "cancel", None, _encode(event.reason).decode(), None
-        case Evaluated(failure=None):
-            return "evaluated", event.place, *payloads.encode(event.value)
-        case Evaluated():
-            return "not evaluated", event.place, _encode(event.failure).decode(), None
-        case Resolved():
-            told = [event.outcome, event.message, event.output]
-            return "resolved", event.call, _encode(told).decode(), None
-
-
-def event_of(
-    kind: str, call: str, at: int, body: str | None, refs: str | None, load: Callable[[bytes], str]
-) -> Event:
-    """The event that `body_of` wrote. *load* gives the JSON of a payload by its digest."""
-    value = restored(body, refs, load)
-    match kind:
-        case "succeeded":
-            return CallSucceeded(call, value, at)
-        case "failed":
-            return CallFailed(call, failure_from(value), at)
-        case "timer":
-            return TimerFired(call, at)
-        case "started":
-            return Started(value, at)
-        case "cancel":
-            return CancelRequested(value, at)
-        case "evaluated":
-            return Evaluated(call, at, value)
-        case "not evaluated":
-            return Evaluated(call, at, failure=failure_from(value))
-        case "resolved":
-            outcome, message, output = value
-            return Resolved(call, outcome, at, output, message)
-    raise StateUnusable(f"the journal holds an event of an unknown kind {kind!r}")
 
 
 def restored(body: str | None, refs: str | None, load: Callable[[bytes], str]) -> Any:

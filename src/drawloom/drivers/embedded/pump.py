@@ -16,17 +16,19 @@ import asyncio
 import time
 from collections import OrderedDict, deque
 from collections.abc import Coroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from drawloom.drivers.embedded.clock import now
-from drawloom.drivers.embedded.codec import body_of, call_digest, to_json
+from drawloom.drivers.embedded.codec import call_digest, to_json
 from drawloom.drivers.embedded.deadlines import Deadlines
+from drawloom.drivers.embedded.event_codec import body_of
 from drawloom.drivers.embedded.journal import Journal
 from drawloom.drivers.embedded.runner import Call, Runner
 from drawloom.drivers.embedded.telling import Telling
 from drawloom.errors import Failure, FailureKind, StateUnusable, ToolError
 from drawloom.facts import Sink
 from drawloom.kernel import (
+    Admit,
     AwaitResolution,
     CallFailed,
     CallSucceeded,
@@ -37,9 +39,11 @@ from drawloom.kernel import (
     Evaluated,
     Event,
     Finish,
-    Resolved,
+    Refuse,
+    Refused,
     Run,
     SetTimer,
+    StartChild,
     Started,
     TimerFired,
 )
@@ -47,12 +51,17 @@ from drawloom.runtime.calling import Hands, Measured, Prepared, Waiting, failure
 from drawloom.runtime.evaluator import Evaluator
 from drawloom.sdk import Context
 
+if TYPE_CHECKING:
+    from drawloom.drivers.embedded.linking import Links
+
 _REMEMBERED = 64  # runs
 _TURN = 0.005  # seconds that the pump may work before others get the loop
 
 
 class Pump:
     """Carries the commands of all runs of one engine out."""
+
+    links: Links  # set by the engine, which starts the runs that belong to others
 
     def __init__(self, hands: Hands, journal: Journal | None) -> None:
         self.hands = hands
@@ -87,20 +96,31 @@ class Pump:
 
     def post(self, runner: Runner, event: Event) -> None:
         """Have an event journaled and received."""
-        runner.told = False  # what was told may change: it only waited for a person
+        if runner.told:
+            self._stir(runner)
         self._inbox.append((runner, event))
         self.wake()
+
+    def _stir(self, runner: Runner) -> None:
+        """What was told of a run may change, and of those that wait for it: it goes on."""
+        runner.told = False
+        self.stand(runner, "running")
+        if runner.parent is not None:
+            self._stir(runner.parent)
+
+    def stand(self, runner: Runner, status: str) -> None:
+        """Have the store say how a run stands that is not over."""
+        if runner.stands == status or runner.run.finished is not None:
+            return
+        runner.stands = status
+        if self.journal is not None:
+            self.journal.state((runner.number, status, None, None, None, None))
 
     def begin(self, runner: Runner, event: Started) -> None:
         """Have a new run started: its first row is appended before this returns."""
         self.telling.started(runner, event.at)
         self._take(runner, event)
         self.wake()
-
-    def resolve(self, runner: Runner, event: Resolved) -> None:
-        if self.journal is not None:
-            self.journal.state((runner.number, "running", None, None, None, None))
-        self.post(runner, event)
 
     async def aclose(self) -> None:
         """Stop what is under way; a journaled run goes on at the next start."""
@@ -208,6 +228,8 @@ class Pump:
         commands = run.receive(event)
         if self._sinks:
             self.telling.steps(runner)
+        if run.finished is not None and runner.plan.on_failure:
+            self.links.handle_failure(runner)
         if self.journal is None:
             for command in commands:
                 self._inbox.append((runner, command))
@@ -223,10 +245,11 @@ class Pump:
                 # Attempts are counted on disk, or a tool that kills its process
                 # would be called again at every start.
                 rests = command.attempt > 1 or not command.step.effect.looks_only
+            elif isinstance(command, (Finish, AwaitResolution)):
+                rests = True
+                runner.lsn = self._record_state(journal, runner, command)
             else:
-                rests = isinstance(command, (Finish, AwaitResolution))
-                if rests:
-                    runner.lsn = self._record_state(journal, runner, command)
+                rests = False
             if rests and runner.lsn > journal.durable:
                 self._parked.append((runner.lsn, runner, command))
                 return
@@ -248,9 +271,12 @@ class Pump:
         known = (runner.number, runner.seq, event.at, kind, call, digest, body, refs)
         runner.lsn = journal.event((*known, wall, cpu, received, sent))
 
-    def _record_state(self, journal: Journal, runner: Runner, command: Command) -> int:
+    def _record_state(
+        self, journal: Journal, runner: Runner, command: Finish | AwaitResolution
+    ) -> int:
         if not isinstance(command, Finish):
-            return journal.state((runner.number, "unknown", None, None, None, None))
+            runner.stands = "unknown" if command.calls else "waiting"
+            return journal.state((runner.number, runner.stands, None, None, None, None))
         output, refs = runner.payloads.encode(command.output)
         failure = None if command.failure is None else to_json(command.failure)
         return journal.state((runner.number, command.status, now(), output, refs, failure))
@@ -260,17 +286,29 @@ class Pump:
             case SetTimer(call=call, due=due):
                 self.set_timer(runner, call, due)
             case CancelCall(call=call):
-                runner.commands.pop(call, None)
-                if (under_way := runner.calls.get(call)) is not None:
-                    self._stop_call(under_way)
+                self._cancel_call(runner, call)
             case Evaluate():
                 task = self._spawn(self._evaluate(runner, command))
                 runner.work.append(task)
                 task.add_done_callback(runner.work.remove)
-            case AwaitResolution(calls=calls):
-                self._stalled(runner, calls)
+            case AwaitResolution():
+                self._stalled(runner, command)
             case Finish():
                 self._finished(runner, command)
+            case StartChild():
+                self.links.start_child(runner, command)
+            case Admit():
+                self.links.admit(runner, command)
+            case Refuse(call=call, failure=failure):
+                self.post(runner, Refused(call, failure, now()))
+
+    def _cancel_call(self, runner: Runner, call: str) -> None:
+        runner.commands.pop(call, None)
+        if (timer := runner.timers.pop(call, None)) is not None:
+            timer.cancel()
+        if (under_way := runner.calls.get(call)) is not None:
+            self._stop_call(under_way)
+        self.links.stop_child(runner, call)
 
     def set_timer(self, runner: Runner, call: str, due: int) -> None:
         wait = max(0.0, (due - now()) / 1_000_000)
@@ -435,11 +473,16 @@ class Pump:
 
     # -- ends --------------------------------------------------------------------
 
-    def _stalled(self, runner: Runner, calls: tuple[str, ...]) -> None:
+    def _stalled(self, runner: Runner, command: AwaitResolution) -> None:
         if not runner.run.stalled:
             return  # a person has answered while this waited for the disk
-        self.telling.stalled(runner, calls)
+        self.telling.stalled(runner, command.calls, command.waits)
         runner.tell()
+        above = runner.parent
+        while above is not None and above.stalled:
+            self.stand(above, "waiting")
+            above.tell()
+            above = above.parent
 
     def _finished(self, runner: Runner, command: Finish) -> None:
         self._release(runner)
@@ -448,6 +491,8 @@ class Pump:
             self._remember(runner)
         self.telling.ended(runner, command)
         runner.tell()
+        if runner.parent is not None or runner.admit is not None:
+            self.links.ended(runner, command)
 
     def _remember(self, runner: Runner) -> None:
         self.ended[runner.run_id] = runner.run
@@ -467,5 +512,7 @@ def _fault(prepared: Prepared, exc: BaseException) -> Failure:
     return failure_of(prepared.tool, exc)
 
 
-_COMMANDS = frozenset({SetTimer, CancelCall, Evaluate, AwaitResolution, Finish})
+_COMMANDS = frozenset(
+    {SetTimer, CancelCall, Evaluate, AwaitResolution, Finish, StartChild, Admit, Refuse}
+)
 _NO_CONTEXT = Context()

@@ -12,13 +12,15 @@ from collections.abc import Callable, Iterator
 
 import apsw
 
+from drawloom.chains.compiling import compile_chain
 from drawloom.chains.loading import chain_of
-from drawloom.chains.plan import Plan, ToolSpec, compile_chain
+from drawloom.chains.plan import Plan, ToolSpec
 from drawloom.dataflow.expressions import REPLAY
 from drawloom.db import queries
-from drawloom.drivers.embedded.codec import NO_PAYLOADS, call_digest, event_of
+from drawloom.drivers.embedded.codec import NO_PAYLOADS, call_digest
+from drawloom.drivers.embedded.event_codec import event_of
 from drawloom.errors import JournalMismatch
-from drawloom.kernel import CallTool, Evaluate, Event, Run
+from drawloom.kernel import Admit, CallTool, Evaluate, Event, Run
 
 _SQL = queries("journal")
 
@@ -41,8 +43,13 @@ class PlanShelf:
         row = self._db.execute(_SQL["plan"], (digest,)).fetchone()
         if row is None:
             raise JournalMismatch(f"the store holds no plan {digest}")
-        chain, version, document, effects = row
-        plan = compile_chain(chain_of(json.loads(document)), self._find_tool, json.loads(effects))
+        chain, version, document, effects, children = row
+        plan = compile_chain(
+            chain_of(json.loads(document)),
+            self._find_tool,
+            json.loads(effects),
+            children={name: self.get(part) for name, part in json.loads(children).items()},
+        )
         if plan.digest != digest:
             raise JournalMismatch(
                 f"chain {chain} {version} compiles to another plan than the one that the run "
@@ -55,6 +62,14 @@ def journaled(
     db: apsw.Connection, number: int
 ) -> Iterator[tuple[Event, str | None, bytes | None]]:
     """`(event, call, digest of the call)` of one run, in order."""
+    load = payloads_of(db, number)
+    for row in db.execute(_SQL["events_of_run"], (number, 0)):
+        _, _, at, kind, call, digest, body, refs, *_ = row
+        yield event_of(kind, call, at, body, refs, load), call, digest
+
+
+def payloads_of(db: apsw.Connection, number: int) -> Callable[[bytes], str]:
+    """Gives the JSON of a run's payload by its digest."""
 
     def load(digest: bytes) -> str:
         row = db.execute(_SQL["payload"], (number, digest)).fetchone()
@@ -62,9 +77,7 @@ def journaled(
             raise JournalMismatch(f"run {number}: payload {digest.hex()} is missing")
         return str(row[0])
 
-    for row in db.execute(_SQL["events_of_run"], (number, 0)):
-        _, _, at, kind, call, digest, body, refs, *_ = row
-        yield event_of(kind, call, at, body, refs, load), call, digest
+    return load
 
 
 class Replayed:
@@ -75,6 +88,7 @@ class Replayed:
         self.seq = 0
         self.started_at = 0
         self.calls: dict[str, CallTool] = {}  # dispatched, not answered
+        self.admit: Admit | None = None
         self._evaluations: dict[str, Evaluate] = {}
 
     def feed(self, event: Event, call: str | None, digest: bytes | None) -> None:
@@ -82,7 +96,9 @@ class Replayed:
         self.seq += 1
         self.started_at = self.started_at or event.at
         answered = self.calls.pop(call, None) if call is not None else None
-        if digest is not None:
+        # Items of a stream are not in the journal, and so neither is what was made of them.
+        life = self.run.calls.get(call) if call is not None else None
+        if digest is not None and (life is None or life.args is not None):
             if answered is None:
                 raise JournalMismatch(
                     f"run {self.run.run_id}: event {self.seq} answers {call}, "
@@ -96,6 +112,8 @@ class Replayed:
         for command in self.run.receive(event):
             if isinstance(command, CallTool):
                 self.calls[command.call] = command
+            elif isinstance(command, Admit):
+                self.admit = command
             elif isinstance(command, Evaluate):
                 self._evaluations[command.place] = command
 

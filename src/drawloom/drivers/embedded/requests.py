@@ -1,4 +1,4 @@
-"""What other processes ask of the owner of a state directory: cancel a run, resolve a call.
+"""What other processes ask of the owner of a state directory: cancel, resolve, signal, approve.
 
 A request is a small JSON file in the folder `inbox`, put there by a rename, so
 that it is either whole or absent. The owner takes it, answers in a file beside
@@ -45,6 +45,10 @@ async def _answered(path: Path, engine: Engine) -> dict[str, Any]:
                 await engine.cancel(**asked)
             case "resolve":
                 await engine.resolve(**asked)
+            case "signal":
+                await engine.signal(**asked)
+            case "approve":
+                await engine.approve(**asked)
             case other:
                 return {"error": f"cannot {other!r}"}
     except (DrawloomError, TypeError, ValueError, KeyError, OSError) as exc:

@@ -8,7 +8,7 @@ from typing import Any
 
 from drawloom.chains.plan import Plan
 from drawloom.drivers.embedded.codec import Payloads
-from drawloom.kernel import CallTool, Run
+from drawloom.kernel import Admit, CallTool, Run
 from drawloom.runtime.calling import Measured
 
 
@@ -30,17 +30,22 @@ class Runner:
     """A run and what the driver keeps beside it."""
 
     __slots__ = (
+        "admit",
         "bindings",
         "calls",
+        "children",
         "commands",
         "failed",
         "lsn",
         "number",
+        "parent",
+        "parent_call",
         "payloads",
         "plan",
         "run",
         "run_id",
         "seq",
+        "stands",
         "started_at",
         "timers",
         "told",
@@ -66,6 +71,11 @@ class Runner:
         self.waiters: list[asyncio.Future[None]] = []
         self.told = False  # that it is over, waits for a person, or cannot go on
         self.failed: BaseException | None = None  # why it cannot
+        self.parent: Runner | None = None  # the run that started it
+        self.parent_call = ""  # and the call of that one which its end answers
+        self.children: dict[str, Runner] = {}  # under way, by the call that they answer
+        self.admit: Admit | None = None  # where it waits for its turn, or has it
+        self.stands = "running"  # what the store says of it
         self.seq = 0
         self.lsn = 0
         self.started_at = 0
@@ -73,6 +83,20 @@ class Runner:
         self.commands: dict[str, CallTool] = {}  # not answered yet, for their digests
         self.timers: dict[str, asyncio.TimerHandle] = {}
         self.work: list[asyncio.Task[None]] = []  # evaluations
+
+    @property
+    def stalled(self) -> bool:
+        """Whether nothing goes on here or below until somebody outside does something."""
+        run = self.run
+        if run.finished is not None:
+            return False
+        inside = len(run.calls) - len(run.waits)
+        return (
+            inside == len(self.children)
+            and bool(run.waits or run.unknown_calls or self.children)
+            and not run.evaluations
+            and all(child.stalled for child in self.children.values())
+        )
 
     async def ended(self) -> None:
         """Wait until the run is over, or waits for a person; raises why it cannot go on.

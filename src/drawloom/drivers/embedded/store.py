@@ -18,7 +18,8 @@ import apsw
 
 from drawloom.chains.plan import ToolSpec
 from drawloom.db import connect_reader, queries
-from drawloom.drivers.embedded.codec import event_of, failure_from, restored
+from drawloom.drivers.embedded.codec import failure_from, restored
+from drawloom.drivers.embedded.event_codec import event_of
 from drawloom.drivers.embedded.recovery import PlanShelf, Replayed
 from drawloom.drivers.embedded.state import STORE, owner_of
 from drawloom.drivers.embedded.store_costs import Metrics, costs_of

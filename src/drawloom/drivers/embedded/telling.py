@@ -38,11 +38,12 @@ class Telling:
 
     def started(self, runner: Runner, at: int, *, resumed: bool = False) -> None:
         if self.sinks:
-            self.fact(RunStarted(runner.run_id, runner.plan.name, at, resumed))
+            parent = runner.parent.run_id if runner.parent is not None else ""
+            self.fact(RunStarted(runner.run_id, runner.plan.name, at, resumed, parent))
 
-    def stalled(self, runner: Runner, calls: tuple[str, ...]) -> None:
+    def stalled(self, runner: Runner, calls: tuple[str, ...], waits: tuple[str, ...]) -> None:
         if self.sinks:
-            self.fact(RunStalled(runner.run_id, calls, now()))
+            self.fact(RunStalled(runner.run_id, calls, now(), waits))
 
     def ended(self, runner: Runner, finish: Finish) -> None:
         if self.sinks:
@@ -66,7 +67,7 @@ class Telling:
                 command.attempt,
                 now(),
                 command.item,
-                None if fan is None else len(fan.items),
+                None if fan is None else fan.total,
             )
         )
 

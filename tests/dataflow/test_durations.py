@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drawloom.chains.durations import DURATION_PATTERN, seconds
+from drawloom.dataflow.durations import DURATION_PATTERN, seconds
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,103 @@
+"""Runs that belong together: sub-chains, chains for failures, and runs that wait their turn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from drawloom.drivers.embedded.clock import now
+from drawloom.drivers.embedded.runner import Runner
+from drawloom.drivers.family import answer, child_id, handler_id, handler_input
+from drawloom.drivers.turns import Turns
+from drawloom.errors import DrawloomError, Failure, FailureKind
+from drawloom.kernel import Admit, Admitted, CallFailed, CancelRequested, Finish, StartChild
+
+if TYPE_CHECKING:
+    from drawloom.drivers.embedded.engine import Engine
+    from drawloom.drivers.embedded.pump import Pump
+
+
+class Links:
+    """Starts, stops and answers runs that other runs started."""
+
+    def __init__(self, engine: Engine, pump: Pump) -> None:
+        self._engine = engine
+        self._pump = pump
+        self._turns = Turns()
+
+    # -- sub-chains --------------------------------------------------------------
+
+    def start_child(self, parent: Runner, command: StartChild) -> None:
+        """Start the run that answers a call, unless the call has been given up meanwhile."""
+        if parent.run.finished is not None or command.call not in parent.run.calls:
+            return
+        slots = command.step.child_slots
+        bindings = {
+            slot: parent.bindings.get(slots.get(slot, slot), slots.get(slot, slot))
+            for slot in command.plan.slots
+        }
+        try:
+            child = self._engine.start_linked(
+                command.plan,
+                command.input,
+                child_id(parent.run_id, command.call),
+                bindings,
+                (parent, command.call),
+            )
+        except DrawloomError as exc:
+            failure = Failure(FailureKind.INVALID, f"{command.plan.name}: {exc}")
+            self._pump.post(parent, CallFailed(command.call, failure, now()))
+            return
+        parent.children[command.call] = child
+
+    def stop_child(self, parent: Runner, call: str) -> None:
+        """Ask the run that answers *call* to stop; its end still answers."""
+        child = parent.children.get(call)
+        if child is not None:
+            why = f"run {parent.run_id}, which started it, stops"
+            self._pump.post(child, CancelRequested(why, now()))
+
+    def ended(self, runner: Runner, finish: Finish) -> None:
+        """A run is over: answer who started it, and let the next one begin."""
+        parent = runner.parent
+        if parent is not None:
+            call = runner.parent_call
+            parent.children.pop(call, None)
+            self._pump.post(parent, answer(call, runner.run_id, runner.plan, finish, now()))
+        if runner.admit is not None:
+            self._leave(runner, runner.admit)
+
+    def handle_failure(self, runner: Runner) -> None:
+        """Start the chain of `on_failure`; once, whatever crashes."""
+        finish = runner.run.finished
+        run_id = handler_id(runner.run_id)
+        if finish is None or finish.status != "failed" or self._engine.knows(run_id):
+            return
+        handler = runner.plan.children[runner.plan.on_failure]
+        bindings = {slot: runner.bindings.get(slot, slot) for slot in handler.slots}
+        given = handler_input(runner.run, finish, handler)
+        self._engine.start_linked(handler, given, run_id, bindings, None)
+
+    # -- turns -------------------------------------------------------------------
+
+    def admit(self, runner: Runner, command: Admit) -> None:
+        """Let a run begin, or have it wait for its turn."""
+        runner.admit = command
+        group = (runner.plan.name, command.key)
+        if self._turns.come(group, runner.run_id, command.limit, command.priority):
+            self._pump.post(runner, Admitted(now()))
+        else:
+            self._pump.stand(runner, "queued")
+
+    def resume_turn(self, runner: Runner, command: Admit) -> None:
+        """After a restart: who had its turn has it, who waited waits on."""
+        if runner.run.admitted:
+            runner.admit = command
+            self._turns.take((runner.plan.name, command.key), runner.run_id)
+
+    def _leave(self, runner: Runner, command: Admit) -> None:
+        group = (runner.plan.name, command.key)
+        for run_id in self._turns.leave(group, runner.run_id, command.limit):
+            other = self._pump.runners.get(run_id)
+            if other is not None:
+                self._pump.stand(other, "running")
+                self._pump.post(other, Admitted(now()))

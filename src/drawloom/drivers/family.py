@@ -1,0 +1,48 @@
+"""Runs that runs start: how they are named, and what the end of one means to the other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drawloom.chains.plan import Plan
+from drawloom.chains.subchains import FAILURE_INPUT
+from drawloom.errors import Failure, FailureKind
+from drawloom.kernel import CallFailed, CallSucceeded, Event, Finish, Run
+
+
+def child_id(run_id: str, call: str) -> str:
+    """The id of the run that answers *call*: `r1.pay.2`, or `r1.pay.7.2` for an item.
+
+    It follows from the call, so that a child is started once, whatever crashes.
+    """
+    return f"{run_id}.{call.replace('[', '.').replace(']', '').replace('#', '.')}"
+
+
+def handler_id(run_id: str) -> str:
+    """The id of the run of `on_failure`."""
+    return f"{run_id}.on-failure"
+
+
+def answer(call: str, run_id: str, plan: Plan, finish: Finish, at: int) -> Event:
+    """What the end of a sub-chain's run says to the step that started it."""
+    if finish.status == "succeeded":
+        return CallSucceeded(call, finish.output, at)
+    why = finish.failure or Failure(FailureKind.DEFECT, "it ended without a word")
+    details = {"run": run_id, "chain": plan.name, **(why.details or {})}
+    return CallFailed(call, Failure(why.kind, f"{plan.name}: {why.message}", None, details), at)
+
+
+def handler_input(run: Run, finish: Finish, handler: Plan) -> dict[str, Any]:
+    """What the chain of `on_failure` is given: of what it may have, what it declares."""
+    failure = finish.failure
+    told: dict[str, Any] = {} if failure is None else {"kind": str(failure.kind)}
+    if failure is not None:
+        told |= {"message": failure.message, "details": dict(failure.details or {})}
+    offered = {
+        "run": run.run_id,
+        "chain": run.plan.name,
+        "failure": told,
+        "input": run.scope.get("input", {}),
+    }
+    declared = handler.input_schema["properties"]
+    return {name: offered[name] for name in FAILURE_INPUT if name in declared}
