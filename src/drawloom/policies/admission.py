@@ -16,49 +16,23 @@ Three rules hold after every call, whatever the order of calls:
 
 from __future__ import annotations
 
-from bisect import insort
-from collections import OrderedDict
 from collections.abc import Hashable
-from typing import Generic, Literal, TypeAlias, TypeVar
+from typing import Generic, Literal, TypeAlias
 
-Ticket = TypeVar("Ticket", bound=Hashable)
+from drawloom.policies.turns import Ticket, Turns
+
 Verdict: TypeAlias = Literal["go", "wait", "full"]
 
 
 class _Line(Generic[Ticket]):
     """Who is inside and who waits, for one key."""
 
-    __slots__ = ("inside", "limit", "order", "waiting")
+    __slots__ = ("inside", "limit", "waiting")
 
     def __init__(self) -> None:
         self.inside = 0
         self.limit = 0
-        self.order: list[int] = []  # the priorities that wait, negated: the highest is first
-        self.waiting: dict[int, OrderedDict[Hashable, OrderedDict[Ticket, None]]] = {}
-
-    def add(self, ticket: Ticket, priority: int, group: Hashable) -> None:
-        groups = self.waiting.get(priority)
-        if groups is None:
-            groups = self.waiting[priority] = OrderedDict()
-            insort(self.order, -priority)
-        groups.setdefault(group, OrderedDict())[ticket] = None
-
-    def first(self) -> tuple[Ticket, int, Hashable]:
-        """Whose turn it is; the group goes behind the others of its priority."""
-        priority = -self.order[0]
-        groups = self.waiting[priority]
-        group, tickets = next(iter(groups.items()))
-        groups.move_to_end(group)
-        return next(iter(tickets)), priority, group
-
-    def remove(self, ticket: Ticket, priority: int, group: Hashable) -> None:
-        groups = self.waiting[priority]
-        del groups[group][ticket]
-        if not groups[group]:
-            del groups[group]
-        if not groups:
-            del self.waiting[priority]
-            self.order.remove(-priority)
+        self.waiting: Turns[Ticket] = Turns()
 
 
 class Admission(Generic[Ticket]):
@@ -67,7 +41,7 @@ class Admission(Generic[Ticket]):
     def __init__(self, queue: int) -> None:
         self.queue = queue
         self._lines: dict[Hashable, _Line[Ticket]] = {}
-        self._places: dict[Ticket, tuple[Hashable, int, Hashable]] = {}
+        self._places: dict[Ticket, Hashable] = {}  # who waits, and for which key
 
     def enter(
         self,
@@ -87,15 +61,15 @@ class Admission(Generic[Ticket]):
         if line is None:
             line = self._lines[key] = _Line()
         line.limit = limit
-        if line.inside < limit and not line.order:
+        if line.inside < limit and not line.waiting:
             line.inside += 1
             return "go"
         if ticket in self._places:
             raise ValueError(f"ticket {ticket!r} waits already")
         if len(self._places) >= self.queue:
             return "full"
-        line.add(ticket, priority, group)
-        self._places[ticket] = (key, priority, group)
+        line.waiting.add(ticket, priority, group)
+        self._places[ticket] = key
         return "wait"
 
     def leave(self, key: Hashable) -> tuple[Ticket, ...]:
@@ -107,14 +81,13 @@ class Admission(Generic[Ticket]):
         if line is None:
             raise ValueError(f"nobody is inside {key!r}")
         line.inside -= 1
-        if not line.order:
+        if not line.waiting:
             if not line.inside:
                 del self._lines[key]
             return ()
         let_in: list[Ticket] = []
-        while line.order and line.inside < line.limit:
-            ticket, priority, group = line.first()
-            line.remove(ticket, priority, group)
+        while line.waiting and line.inside < line.limit:
+            ticket = line.waiting.pop()
             del self._places[ticket]
             line.inside += 1
             let_in.append(ticket)
@@ -122,12 +95,9 @@ class Admission(Generic[Ticket]):
 
     def withdraw(self, ticket: Ticket) -> bool:
         """Stop waiting. False for a ticket that does not wait: if it was let in, it must `leave`."""
-        place = self._places.pop(ticket, None)
-        if place is None:
+        if ticket not in self._places:
             return False
-        key, priority, group = place
-        self._lines[key].remove(ticket, priority, group)
-        return True
+        return self._lines[self._places.pop(ticket)].waiting.remove(ticket)
 
     @property
     def waiting(self) -> int:
