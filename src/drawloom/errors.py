@@ -62,11 +62,15 @@ class DrawloomError(Exception):
 
 
 class ChainInvalid(DrawloomError):
-    """A chain document is wrong; `findings` says where, each with a code."""
+    """A chain document is wrong; `findings` says where, each with a code.
 
-    def __init__(self, message: str, findings: tuple[Any, ...] = ()) -> None:
+    `code` is that of a single finding that whoever knows its place can make of it.
+    """
+
+    def __init__(self, message: str, findings: tuple[Any, ...] = (), code: str = "") -> None:
         super().__init__(message)
         self.findings = findings
+        self.code = code
 
 
 class ValueInvalid(DrawloomError):

@@ -154,7 +154,7 @@ BAD: list[tuple[Any, str, str]] = [
     (step(retry={"attempt": 3}), "/steps/x/retry/attempt", "unknown-field"),
     (step(on_error="ignore"), "/steps/x/on_error", "bad-value"),
     (step(repeat={}), "/steps/x/repeat", "missing-field"),
-    (step(compensate={"use": "a.b", "retry": {}}), "/steps/x/compensate/retry", "unknown-field"),
+    (step(compensate={"use": "a.b", "when": "a"}), "/steps/x/compensate/when", "unknown-field"),
 ]
 
 

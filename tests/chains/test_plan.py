@@ -152,10 +152,7 @@ def test_a_plan_cannot_be_changed():
 @pytest.mark.parametrize(
     ("text", "named"),
     [
-        ("chain: c\ntimeout: 5m\nsteps: {a: {use: my.echo}}\n", "timeout"),
         ("chain: c\nsteps: {a: {use: my.echo, cache: 5m}}\n", "steps.a.cache"),
-        ("chain: c\nsteps: {a: {use: my.echo, repeat: {until: 'true'}}}\n", "steps.a.repeat"),
-        ("chain: c\nsteps: {a: {use: core.wait}}\n", "core.wait"),
     ],
 )
 def test_what_is_not_supported_yet_is_refused_and_never_ignored(text, named):

@@ -21,6 +21,20 @@ EXAMPLES = ROOT / "examples"
 data_folder = runpy.run_path(str(ROOT / "tools/example_data.py"))["data_folder"]
 
 OUTPUTS: dict[str, Any] = {
+    "approve": {"woven": "nothing", "late": True},
+    "batches": {"pairs": ["heddle and shuttle", "warp and weft", "reed"]},
+    "book-trip": {"booked": True},
+    "compensate": {
+        "said": "book-trip: no_car: there is no car; undone: hotel, flight",
+    },
+    "double": {"twice": 42},
+    "enrich": {"prices": [30, 12, 30, None], "missing": 1},
+    "on-failure": {"works": True},
+    "one-at-a-time": {"said": "Good morning, ada"},
+    "repeat": {"reached": 128},
+    "report-failure": {"said": "none (run none): nothing failed"},
+    "sub-chain": {"doubled": [2, 4, 6]},
+    "wait": {"said": "rested"},
     "aggregate": {
         "regions": [
             {"region": "north", "total": 150.5, "sales": 2},
@@ -36,7 +50,11 @@ OUTPUTS: dict[str, Any] = {
     "retry": {"said": "gave up: not today"},
     "route": {"size": "large", "what": "ask somebody"},
 }
-INPUTS = {"cancel": ["--input", "seconds=0"]}
+INPUTS = {
+    "cancel": ["--input", "seconds=0"],
+    "book-trip": ["--input", "car=true"],
+    "approve": ["--wait"],
+}
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from drawloom.chains.check_conditions import check_conditions
+from drawloom.chains.check_constructs import check_constructs
 from drawloom.chains.check_desk import Desk, Enough, ToolFinder
 from drawloom.chains.check_graph import check_graph, check_inputs
 from drawloom.chains.check_references import check_references
@@ -14,16 +15,20 @@ from drawloom.chains.findings import Finding
 from drawloom.chains.loading import read_source, salvage
 from drawloom.chains.reading import Limits
 from drawloom.chains.structure import structural_findings
+from drawloom.chains.subchains import FindChain
 from drawloom.errors import ChainInvalid
 
 
-def check(chain: Chain, catalogue: ToolFinder) -> tuple[Finding, ...]:
+def check(
+    chain: Chain, catalogue: ToolFinder, find_chain: FindChain | None = None
+) -> tuple[Finding, ...]:
     """Everything that is wrong with *chain*, in the order of its text.
 
-    *catalogue* gives the tools. Nothing runs, and nothing is opened.
+    *catalogue* gives the tools, *find_chain* the chains that it starts. Nothing
+    runs, and nothing is opened.
     """
     structure = structural_findings(chain.document, chain.source) if chain.document else ()
-    return _in_order([*structure, *_meaning(chain, catalogue)])
+    return _in_order([*structure, *_meaning(chain, catalogue, find_chain)])
 
 
 def check_text(
@@ -32,6 +37,7 @@ def check_text(
     *,
     file: str | None = None,
     limits: Limits | None = None,
+    find_chain: FindChain | None = None,
 ) -> tuple[Finding, ...]:
     """`check` of YAML or JSON text: what is wrong with the text and with the chain, all at once.
 
@@ -43,13 +49,15 @@ def check_text(
     except ChainInvalid as exc:
         return exc.findings
     chain, findings = salvage(document, source)
-    return _in_order([*findings, *(_meaning(chain, catalogue) if chain else ())])
+    meaning = _meaning(chain, catalogue, find_chain) if chain else ()
+    return _in_order([*findings, *meaning])
 
 
-def _meaning(chain: Chain, catalogue: ToolFinder) -> list[Finding]:
-    desk = Desk(chain, catalogue)
+def _meaning(chain: Chain, catalogue: ToolFinder, find_chain: FindChain | None) -> list[Finding]:
+    desk = Desk(chain, catalogue, find_chain)
     with suppress(Enough):
         check_inputs(desk)
+        check_constructs(desk)
         check_steps(desk)
         check_references(desk)
         check_conditions(desk)

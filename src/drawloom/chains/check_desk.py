@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
@@ -12,6 +12,7 @@ from drawloom.chains.findings import MOST_FINDINGS, Finding, Severity, enough, p
 from drawloom.chains.loading import NO_TOOL
 from drawloom.chains.rules import RULES
 from drawloom.chains.schema import LATER_TOOLS
+from drawloom.chains.subchains import FindChain
 from drawloom.dataflow.compatibility import SchemaCompat
 from drawloom.policies import Effect
 
@@ -54,31 +55,45 @@ class Enough(Exception):
 class Desk:
     """One check. *path* is always the way into the document, as keys and indices."""
 
-    def __init__(self, chain: Chain, tools: ToolFinder) -> None:
+    def __init__(
+        self, chain: Chain, tools: ToolFinder, find_chain: FindChain | None = None
+    ) -> None:
         self.chain = chain
+        self.find_chain = find_chain
         self.compat = SchemaCompat()
         self.findings: list[Finding] = []
         self.reads: list[Read] = []
+        self.undoing: dict[str, CheckedTool] = {}  # what undoes each step
         self._finder = tools
         self._reported: set[tuple[Any, ...]] = set()
 
     @cached_property
-    def tools(self) -> Mapping[str, CheckedTool]:
+    def tools(self) -> dict[str, CheckedTool]:
         """The tool of each step whose tool is known."""
         found: dict[str, CheckedTool] = {}
         for name, step in self.chain.steps.items():
-            try:
-                found[name] = self._finder.find(step.use)
-            except KeyError as exc:
-                if step.use in (*LATER_TOOLS, NO_TOOL):
-                    continue  # another finding says more
-                near = tuple(getattr(exc, "suggestions", ()))
-                more = f"did you mean {' or '.join(map(repr, near))}?" if near else ""
-                self.report(
-                    "unknown-tool", f"there is no tool {step.use!r}", ("steps", name, "use"),
-                    suggestion=more or "see `drawloom tools list`",
-                )  # fmt: skip
+            if step.use in (*LATER_TOOLS, NO_TOOL):
+                continue  # another finding says more
+            if (tool := self.tool(step.use, ("steps", name, "use"))) is not None:
+                found[name] = tool
         return found
+
+    def tool(self, use: str, path: Iterable[str | int]) -> Any:
+        """The tool that *path* names; None, and a finding, where there is none."""
+        try:
+            return self._finder.find(use)
+        except KeyError as exc:
+            near = tuple(getattr(exc, "suggestions", ()))
+            more = f"did you mean {' or '.join(map(repr, near))}?" if near else ""
+            self.report(
+                "unknown-tool", f"there is no tool {use!r}", path,
+                suggestion=more or "see `drawloom tools list`",
+            )  # fmt: skip
+            return None
+
+    @property
+    def find_tool(self) -> Callable[[str], Any]:
+        return self._finder.find
 
     @cached_property
     def input_schema(self) -> dict[str, Any]:

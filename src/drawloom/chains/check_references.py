@@ -8,6 +8,7 @@ from typing import Any
 
 from drawloom.chains.check_desk import Desk, Read
 from drawloom.chains.check_scope import ITEM_ROOTS, View, names_a_step, place_of
+from drawloom.chains.enriching import ENRICH
 from drawloom.chains.findings import did_you_mean
 from drawloom.dataflow.compatibility import Fit, Verdict
 from drawloom.dataflow.navigation import Place, at
@@ -18,13 +19,14 @@ from drawloom.errors import ExpressionInvalid, ValueInvalid
 Way = tuple[str | int, ...]
 
 _SHORT = 120
+_NAMES = ROOTS - {"output"}
 _TEXTABLE = {"type": ["string", "number", "boolean", "object", "array"]}
 
 
 def check_references(desk: Desk) -> None:
     """Every `${…}` of the chain: of each step's fields, and of the output."""
     for name, step in desk.chain.steps.items():
-        each = View(name, items=step.for_each is not None)
+        each = View(name, items=step.for_each is not None or step.use == ENRICH)
         tool = desk.tools.get(name)
         target = dict(tool.input_schema) if tool else None
         check_template(desk, step.with_, ("steps", name, "with"), each, target)
@@ -33,6 +35,14 @@ def check_references(desk: Desk) -> None:
             check_template(desk, step.for_each, path, View(name), {"type": "array"})
         if step.when is not None:
             _check_condition(desk, step.when, ("steps", name, "when"), each)
+        if step.repeat is not None:
+            _check_condition(desk, step.repeat.until, ("steps", name, "repeat", "until"), each)
+        if step.compensate is not None:
+            undo = View(name, items=each.items, undo=True)
+            known = desk.undoing.get(name)
+            wanted = dict(known.input_schema) if known else None
+            place: Way = ("steps", name, "compensate", "with")
+            check_template(desk, step.compensate.with_, place, undo, wanted)
     if desk.chain.output is not None:
         check_template(desk, desk.chain.output, ("output",), View(), None)
 
@@ -101,9 +111,26 @@ def check_reads(desk: Desk, reference: Reference, path: Way, view: View) -> bool
     if reference.expression is not None:
         good = _check_variables(desk, reference, path)
     for read in reference.reads:
-        desk.reads.append(Read(view.step, read, path, _offset(reference, read, 0)))
+        if not _reads_itself(desk, read, view):
+            # What undoes a step runs when all else is over: it waits for nothing.
+            reader = "" if view.undo else view.step
+            desk.reads.append(Read(reader, read, path, _offset(reference, read, 0)))
+        elif path[2:3] == ("with",) and reference.path is not None:
+            desk.report(
+                "maybe-missing",
+                f"the first pass has no steps.{view.step} to read yet",
+                path,
+                offset=_offset(reference, read, 0),
+                suggestion=f"say what it begins with: ${{{reference.source.strip()} ?? …}}",
+            )
         good = _check_read(desk, reference, read, path, view) and good
     return good
+
+
+def _reads_itself(desk: Desk, read: tuple[str, ...], view: View) -> bool:
+    """Whether a repeated step reads what its own last pass gave."""
+    step = desk.chain.steps.get(view.step)
+    return step is not None and step.repeat is not None and read[:2] == ("steps", view.step)
 
 
 def _check_variables(desk: Desk, reference: Reference, path: Way) -> bool:
@@ -128,7 +155,7 @@ def _check_read(
         what = read[0] if read else "the whole scope"
         more = "name the step that it needs, as in steps.NAME"
         return wrong("reads-everything", f"this reads {what}", 0, more)
-    if read[0] not in ROOTS:
+    if read[0] not in ROOTS or (read[0] == "output" and not view.undo):
         return wrong("unknown-name", f"{read[0]!r} is not a name here", 0, _root(desk, read[0]))
     if read[0] in ITEM_ROOTS and not view.items:
         message = f"{read[0]!r} exists only inside a step with for_each"
@@ -149,7 +176,7 @@ def _root(desk: Desk, name: str) -> str:
     for root in ("input", "vars"):
         if name in getattr(desk.chain, root):
             return f"did you mean '{root}.{name}'?"
-    return did_you_mean(name, ROOTS) or f"names are {', '.join(sorted(ROOTS))}"
+    return did_you_mean(name, _NAMES) or f"names are {', '.join(sorted(_NAMES))}"
 
 
 def _missing(

@@ -51,6 +51,7 @@ class View:
 
     step: str = ""
     items: bool = False
+    undo: bool = False  # of what undoes the step: `output` exists there
 
 
 def schema_of(desk: Desk, path: tuple[str | int, ...], view: View) -> tuple[Any, int]:
@@ -61,7 +62,9 @@ def schema_of(desk: Desk, path: tuple[str | int, ...], view: View) -> tuple[Any,
     """
     root = path[0]
     if root == "steps":
-        return _step_output(desk, str(path[1])), 2
+        return _step_output(desk, str(path[1]), whole=path[1] != view.step), 2
+    if root == "output":
+        return _step_output(desk, view.step, whole=False), 1
     if root == "failures":
         step = desk.chain.steps[str(path[1])]
         by_item = step.for_each is not None and step.on_error == "continue"
@@ -101,7 +104,9 @@ def item_schema(desk: Desk, name: str) -> Any:
     if place.schema is None or place.mapped:
         return None
     inner = at(place.schema, (0,))
-    return inner.schema if inner.found else None
+    if not inner.found or step.batch is None or inner.schema is None:
+        return inner.schema if inner.found else None
+    return {"type": "array", "items": inner.schema, "minItems": 1, "maxItems": step.batch}
 
 
 def names_a_step(desk: Desk, path: tuple[str | int, ...]) -> bool:
@@ -111,12 +116,13 @@ def names_a_step(desk: Desk, path: tuple[str | int, ...]) -> bool:
     return len(path) > 1 and path[1] in desk.chain.steps
 
 
-def _step_output(desk: Desk, name: str) -> Any:
+def _step_output(desk: Desk, name: str, *, whole: bool) -> Any:
+    """What a step gives; of a `for_each` all of it (*whole*), or what one item gave."""
     tool = desk.tools.get(name)
     if tool is None:
         return None
     schema = dict(tool.output_schema)
-    if desk.chain.steps[name].for_each is None:
+    if desk.chain.steps[name].for_each is None or not whole:
         return schema
     inner = {k: v for k, v in schema.items() if k != "$defs"}
     made: dict[str, Any] = {"type": "array", "items": inner}

@@ -38,9 +38,14 @@ def check_steps(desk: Desk) -> None:
             desk.report("not-supported-yet", message, (*path, "use"), suggestion=more)
         _check_limits(desk, step, path)
         if tool := desk.tools.get(name):
-            _check_connection(desk, step, tool, path)
+            check_call(desk, step, tool, path)
             _check_retry(desk, step, tool, path)
-            _check_literals(desk, step, tool, path)
+
+
+def check_call(desk: Desk, step: Step, tool: CheckedTool, path: Way) -> None:
+    """One use of a tool, by its `on` and by what is written out in its `with`."""
+    _check_connection(desk, step, tool, path)
+    _check_literals(desk, step, tool, path)
 
 
 def _check_later(desk: Desk, fields: Any, later: tuple[str, ...], path: Way) -> None:
@@ -172,7 +177,7 @@ def _report_literal(
     elif kind == "Required":
         name = error.kind.property
         message = f"{tool.name} needs {'.'.join(map(str, (*inner, name)))!r}"
-        key = not inner and "with" not in desk.chain.document.get("steps", {}).get(path[1], {})
+        key = not inner and "with" not in _written(desk, path)
         at_path = path if key else where
         more = f"add `{name}: …` to `with`" if not inner else f"add `{name}: …`"
         desk.report("missing-input", message, at_path, key=key or not inner, suggestion=more)
@@ -180,6 +185,14 @@ def _report_literal(
         name = ".".join(map(str, inner)) or "with"
         message = f"{tool.name}: {name} does not fit: {_plain(error)}"
         desk.report("wrong-literal", message, where, witness=excerpt(error.instance, 120))
+
+
+def _written(desk: Desk, path: Way) -> Any:
+    """What the document has at *path*."""
+    found: Any = desk.chain.document
+    for part in path:
+        found = found.get(part, {}) if isinstance(found, Mapping) else {}
+    return found
 
 
 def _judged(kind: str, hole: Way, inner: Way) -> bool:

@@ -41,6 +41,14 @@ RULES: dict[str, str] = {
     "missing-input": "An input that the tool requires is not given.",
     "wrong-literal": "A value written in the chain does not fit the tool's input.",
     "retry-once": "A `once` tool is tried again only where nothing can have happened.",
+    # What the engine does itself
+    "unknown-chain": "There is no chain of that name, or the name is not written out.",
+    "wrong-chain": "A chain that this one starts is itself wrong, or needs what it is not given.",
+    "chain-cycle": "Chains start each other for ever, or lie too deep in each other.",
+    "wrong-wait": "A wait says nothing, or several things, to wait for.",
+    "wrong-approval": "An approval that nobody could give.",
+    "wrong-lookup": "The lookup of an enrichment is not one.",
+    "wrong-undo": "What undoes a step must be a tool that acts.",
     # References and expressions
     "bad-expression": "An expression or JSONPath query cannot be read.",
     "unknown-name": "An expression reads a name that is not there.",

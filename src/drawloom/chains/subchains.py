@@ -60,7 +60,8 @@ class Family:
         if child is None:
             raise ChainInvalid(
                 f"steps.{name}.with.chain: write the name of the chain out; "
-                "a run must know its chains when it begins"
+                "a run must know its chains when it begins",
+                code="unknown-chain",
             )
         return self._plan(child, f"steps.{name}.with.chain")
 
@@ -89,15 +90,19 @@ class Family:
             return self._recorded[name]
         if name in self._within:
             way = " -> ".join([*self._within[self._within.index(name) :], name])
-            raise ChainInvalid(f"{where}: these chains start each other for ever: {way}")
+            message = f"{where}: these chains start each other for ever: {way}"
+            raise ChainInvalid(message, code="chain-cycle")
         if len(self._within) >= DEEPEST:
-            raise ChainInvalid(f"{where}: chains lie more than {DEEPEST} deep in each other")
+            message = f"{where}: chains lie more than {DEEPEST} deep in each other"
+            raise ChainInvalid(message, code="chain-cycle")
         if self._find_chain is None:
-            raise ChainInvalid(f"{where}: there is no chain {name!r} to be had here")
+            message = f"{where}: there is no chain {name!r} to be had here"
+            raise ChainInvalid(message, code="unknown-chain")
         try:
             found = self._find_chain(name)
         except KeyError as exc:
-            raise ChainInvalid(f"{where}: {exc.args[0] if exc.args else name}") from None
+            why = str(exc.args[0]) if exc.args else name
+            raise ChainInvalid(f"{where}: {why}", code="unknown-chain") from None
         return self._compile(
             found, self._find_tool, find_chain=self._find_chain, within=self._within
         )

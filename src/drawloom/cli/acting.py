@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -62,7 +62,7 @@ class Act:
         record = self._do({"do": "cancel", "run_id": self._run, "reason": reason}, apply)
         if not record.over and not self._wait:
             return codes.OK
-        if record.status == "unknown":
+        if record.status in ("unknown", "waiting"):
             return codes.WAITING
         return codes.OK if record.status == "cancelled" else codes.FAILED
 
@@ -78,10 +78,42 @@ class Act:
 
         asked = {"do": "resolve", "run_id": self._run, "call": call, "outcome": outcome,
                  "output": value, "message": message}  # fmt: skip
-        record = self._do(asked, apply)
+        return self._end_of(self._do(asked, apply))
+
+    def signal(self, name: str, payload: Any) -> int:
+        """Send a signal; the exit code is that of the run."""
+
+        async def apply(engine: Engine) -> None:
+            await engine.wait(self._run)
+            await engine.signal(self._run, name, payload)
+
+        asked = {"do": "signal", "run_id": self._run, "name": name, "payload": payload}
+        return self._end_of(self._do(asked, apply))
+
+    def approve(self, said: dict[str, Any]) -> int:
+        """Answer what a step asks; the exit code is that of the run."""
+
+        async def apply(engine: Engine) -> None:
+            await engine.wait(self._run)
+            await engine.approve(self._run, **said)
+
+        return self._end_of(self._do({"do": "approve", "run_id": self._run, **said}, apply))
+
+    def fields(self, step: str, written: Sequence[str]) -> dict[str, Any]:
+        """Answers given as NAME=VALUE, read by the types of the form that *step* shows."""
+        from drawloom.cli.inputs import read_fields
+
+        with Store(self._state) as store:
+            waits = store.history(self._record, self._project.catalogue.find).run.waits
+        asked = [w for w in waits.values() if step in (w.call, w.place)]
+        form = asked[0].args.get("form") if asked else None
+        return read_fields(written, {"type": "object", "properties": form or {}}, "--field")
+
+    def _end_of(self, record: RunRecord) -> int:
         if not self._wait:
             return codes.OK
-        ends = {"succeeded": codes.OK, "unknown": codes.WAITING, "running": codes.WAITING}
+        open_ones = ("unknown", "running", "waiting", "queued")
+        ends = {"succeeded": codes.OK, **dict.fromkeys(open_ones, codes.WAITING)}
         return ends.get(record.status, codes.FAILED)
 
     def abandon(self, reason: str) -> int:
@@ -115,7 +147,7 @@ class Act:
                 )
             asyncio.get_running_loop().add_signal_handler(signal.SIGINT, self._leave)
             await apply(engine)
-            await engine.wait(self._run)
+            await engine.settled()  # the runs that started it, or that it started, go on too
 
     def _leave(self) -> None:
         say(f"Left at once. Run {self._run} goes on at the next start of an engine here.")
@@ -125,7 +157,7 @@ class Act:
         """Wait for the process that has the run."""
         until = time.monotonic() + _WAIT
         record = self._now()
-        while record.status == "running" and time.monotonic() < until:
+        while record.status in ("queued", "running") and time.monotonic() < until:
             if owner_of(self._state) is None:
                 break  # it is gone; the run goes on at the next start
             time.sleep(_POLL)

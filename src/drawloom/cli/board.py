@@ -63,9 +63,11 @@ class Board:
         if isinstance(fact, RunEnded):
             self.status = fact.status
         elif isinstance(fact, RunStalled):
-            self.status = "unknown"
+            self.status = "unknown" if fact.calls else "waiting"
         elif isinstance(fact, (CallStarted, ToolCall, StepEnded)):
-            return self._changed(self.rows[fact.step], fact)
+            # What undoes a step is no step of the chain, and gets a row when it begins.
+            row = self.rows.setdefault(fact.step, Row(fact.step, getattr(fact, "tool", "")))
+            return self._changed(row, fact)
         return None
 
     def _changed(self, row: Row, fact: CallStarted | ToolCall | StepEnded) -> Row:

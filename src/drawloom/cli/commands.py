@@ -18,7 +18,7 @@ To begin:
   drawloom runs list              what ran, and how it ended
 
 Exit codes: 0 all is well, 1 findings or a run that failed, 2 unusable input,
-3 the state directory is owned or unusable, 4 a run waits for a person,
+3 the state directory is owned or unusable, 4 a run waits for somebody,
 74 the output cannot be written, 130 interrupted. `--json` gives one JSON document
 on stdout with every command, and where something is wrong {error: {kind, message,
 findings}}."""
@@ -27,7 +27,7 @@ _COMMANDS: Final = {
     "run": "Run a chain, and see how it goes.",
     "check": "Find what is wrong with chains, without running them.",
     "tools": "List, show and call the tools that there are.",
-    "runs": "Look at runs, and cancel, resolve or replay them.",
+    "runs": "Look at runs; cancel, answer, resolve, repeat or replay them.",
     "schema": "Print the JSON Schema of chains, tools and connections.",
     "doctor": "Check the store, the project and this installation.",
     "init": "Make a new project with an example that runs at once.",

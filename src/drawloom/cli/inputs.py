@@ -23,19 +23,26 @@ def read_input(
     field takes: a number, true or false, null, or JSON for a list or an object.
     """
     read = {} if whole is None else _whole(whole)
-    fields: dict[str, Any] = {}
-    for item in given or ():
-        name, equals, text = item.partition("=")
-        if not equals:
-            raise ValueInvalid(f"--input {item}: write NAME=VALUE")
-        if name in fields:
-            raise ValueInvalid(f"--input {name} is given twice")
-        fields[name] = _field(name, text, schema)
-    found = {**read, **fields}
+    found = {**read, **read_fields(given or (), schema)}
     if missing := [name for name in schema.get("required", ()) if name not in found]:
         options = " ".join(f"--input {name}=VALUE" for name in missing)
         raise ValueInvalid(f"the input lacks {', '.join(missing)}; give it with {options}")
     return found
+
+
+def read_fields(
+    given: Iterable[str], schema: Mapping[str, Any], option: str = "--input"
+) -> dict[str, Any]:
+    """Fields given as NAME=VALUE, each read by its type. Raises `ValueInvalid`."""
+    fields: dict[str, Any] = {}
+    for item in given:
+        name, equals, text = item.partition("=")
+        if not equals:
+            raise ValueInvalid(f"{option} {item}: write NAME=VALUE")
+        if name in fields:
+            raise ValueInvalid(f"{option} {name} is given twice")
+        fields[name] = _field(name, text, schema)
+    return fields
 
 
 def _whole(source: str) -> dict[str, Any]:

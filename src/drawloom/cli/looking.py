@@ -25,7 +25,10 @@ from drawloom.errors import DrawloomError, ValueInvalid
 if TYPE_CHECKING:
     from drawloom.project import Project
 
-_CODES = {"failed": codes.FAILED, "cancelled": codes.FAILED, "unknown": codes.WAITING}
+_CODES = {
+    "failed": codes.FAILED, "cancelled": codes.FAILED,
+    "unknown": codes.WAITING, "waiting": codes.WAITING,
+}  # fmt: skip
 
 
 def print_runs(store: Store, found: Sequence[RunRecord], limit: int, options: str) -> None:
@@ -52,7 +55,7 @@ def print_runs(store: Store, found: Sequence[RunRecord], limit: int, options: st
 
 def _idle(status: str) -> str:
     """A run that no process has now."""
-    return "interrupted" if status == "running" else status
+    return "interrupted" if status in ("queued", "running") else status
 
 
 def show(
@@ -69,7 +72,7 @@ def show(
         return _show_step(record, history, why, step, as_json, options)
     owner = None if record.over else owner_of(store.state)
     if as_json:
-        print_json(_run_json(record, history, why, owner))
+        print_json({**_run_json(record, history, why, owner), **_family_json(store, record)})
         return codes.OK
     summary.print_head(record.chain, record.status, record.id, record.seconds)
     print_lines(f"started {instant(record.started_at)}{_owner(record, owner)}")
@@ -79,9 +82,21 @@ def show(
         print_lines("")
         _print_steps(history)
     summary.print_outcome(record.status, record.output, record.failure, record.id, options)
-    if history is not None and record.status == "unknown":
+    _print_family(store, record)
+    if history is not None and not record.over:
         summary.print_unknown(record.id, history.unknown, options)
+        summary.print_waits(history.run, options)
     return codes.OK
+
+
+def _print_family(store: Store, record: RunRecord) -> None:
+    family = store.family(record)
+    if family.parent is not None:
+        print_lines(f"\nstarted by run {family.parent}, which waits for it as {family.call}")
+    if family.children:
+        print_lines("\nruns that it started:")
+        rows = [(c.id, c.chain, status_text(c.status), c.call) for c in family.children]
+        print_table(("RUN", "CHAIN", "STATUS", "FOR"), rows)
 
 
 def _history(
@@ -134,9 +149,19 @@ def _run_json(
         "output": record.output,
         "owner": owner,
         "unknown": [] if history is None else list(history.unknown),
+        "waits": [] if history is None else list(history.waits),
         "steps": None if history is None else _steps_json(history),
         "steps_missing": why,
     }
+
+
+def _family_json(store: Store, record: RunRecord) -> dict[str, Any]:
+    family = store.family(record)
+    children = [
+        {"run": c.id, "chain": c.chain, "status": c.status, "call": c.call}
+        for c in family.children
+    ]
+    return {"parent": family.parent, "children": children}
 
 
 def _steps_json(history: History) -> dict[str, Any]:
@@ -204,7 +229,7 @@ def follow(store: Store, run: str, as_json: bool) -> int:
             print_lines(_line(event))
         sys.stdout.flush()
     record = store.run(run)
-    if record.status == "running":
+    if record.status in ("queued", "running"):
         say("No process has this run now; it goes on at the next `drawloom run` here.")
         return codes.WAITING
     say(f"run {run}: {record.status}" + (f": {record.failure}" if record.failure else ""))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
@@ -62,6 +63,39 @@ DurabilityChoice: TypeAlias = Annotated[
     ),
 ]
 RunId: TypeAlias = Annotated[str, Parameter(name="ID", help="A run's id, or the start of it.")]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Beginnings:
+    """How a run begins, besides its input, and how long it is waited for."""
+
+    id: Annotated[
+        str | None,
+        Parameter(help="The id of the run; else one is made. An id is used once."),
+    ] = None
+    wait: Annotated[
+        bool,
+        Parameter(negative="", help="Wait for people and signals, too, until the run is over."),
+    ] = False
+    key: Annotated[
+        str | None,
+        Parameter(help="A start key: a second start with it gives the first run."),
+    ] = None
+    pin: Annotated[
+        list[str] | None,
+        Parameter(
+            negative="",
+            help="STEP=JSON or STEP=@FILE: the step gives this, and is not called.",
+        ),
+    ] = None
+    to: Annotated[
+        str | None, Parameter(help="Run this step and what it rests on, and no other.")
+    ] = None
+    only: Annotated[
+        list[str] | None,
+        Parameter(negative="", help="Run only these steps; what they need has to be pinned."),
+    ] = None
 
 
 def project_of(folder: Path | None, chain: Path | None = None) -> Project:

@@ -19,11 +19,12 @@ from drawloom.cli.progress import Progress, progress_for
 from drawloom.cli.terminal import counted, print_json, print_lines, say
 from drawloom.drivers.embedded import Engine, Result, new_run_id
 from drawloom.drivers.embedded.store import Store
+from drawloom.drivers.starting import Beginning
 from drawloom.errors import StateUnusable, ValueInvalid
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}\Z")
 _FLUSH = 2.0  # seconds that leaving may take
-_CODES = {"succeeded": codes.OK, "unknown": codes.WAITING}
+_CODES = {"succeeded": codes.OK, "unknown": codes.WAITING, "waiting": codes.WAITING}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,8 @@ class Job:
     run: str
     progress: str  # live, lines or none
     as_json: bool
+    beginning: Beginning
+    wait: bool  # for people and signals, too
     options: str  # what the commands that look further need: ` --project …`
 
 
@@ -93,9 +96,12 @@ async def _run(engine: Engine, job: Job) -> int:
                     job.input,
                     run_id=job.run,
                     bindings=job.bindings,
+                    beginning=job.beginning,
                     acknowledge=progress.acknowledge,
                 )
             )
+            if job.wait:
+                main = asyncio.create_task(_outcome(engine, main))
             stop = Stop(job, engine, progress, main)
             _on_signals(stop)
             await _until(stop, main)
@@ -104,9 +110,14 @@ async def _run(engine: Engine, job: Job) -> int:
         result = main.result()
         _print(job, result, tools, (now() - board.began) / 1_000_000)
         await _until_others(stop, resumed)
+        await _until(stop, asyncio.create_task(engine.settled()))  # what it started, too
     if stop.asked and result.status == "cancelled":
         return codes.INTERRUPTED
     return _CODES.get(result.status, codes.FAILED)
+
+
+async def _outcome(engine: Engine, main: asyncio.Task[Result]) -> Result:
+    return await engine.outcome((await main).run)
 
 
 def _on_signals(stop: Stop) -> None:
@@ -157,7 +168,8 @@ def _resumed(engine: Engine) -> tuple[dict[str, asyncio.Task[Result]], int]:
     if not engine.recovered or engine.state is None:
         return {}, 0
     with Store(engine.state) as store:
-        known = store.list("unknown", limit=len(engine.recovered))
+        most = len(engine.recovered)
+        known = (*store.list("unknown", limit=most), *store.list("waiting", limit=most))
     waiting = {record.id for record in known} & set(engine.recovered)
     going = [run for run in engine.recovered if run not in waiting]
     return {run: asyncio.create_task(engine.wait(run)) for run in going}, len(waiting)
@@ -171,8 +183,8 @@ def _tell_of_others(
         progress.note(f"Taken up again where an earlier process left off: {runs}")
     if waiting:
         progress.note(
-            f"{counted(waiting, 'earlier run')} waiting for a person to say how a call ended: "
-            f"drawloom runs list --status unknown{job.options}"
+            f"{counted(waiting, 'earlier run')} waiting for a person or a signal: "
+            f"drawloom runs list --status waiting{job.options} (or unknown)"
         )
     for run, why in engine.unrecovered.items():
         progress.note(
@@ -208,8 +220,9 @@ def _print(job: Job, result: Result, tools: Mapping[str, str], seconds: float) -
     summary.print_head(result.chain, result.status, result.run, seconds)
     summary.print_steps(result.steps)
     summary.print_outcome(result.status, result.output, result.failure, result.run, job.options)
-    if result.status == "unknown":
+    if result.status in ("unknown", "waiting"):
         summary.print_unknown(result.run, result.unknown, job.options)
+        summary.print_waits(result.kernel, job.options)
     elif job.options is not None:
         print_lines(f"\nTo look further: drawloom runs show {result.run}{job.options}")
 

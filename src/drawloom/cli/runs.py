@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from drawloom.cli import runs_acting
+from drawloom.cli import runs_acting, runs_answering
 from drawloom.cli.options import (
     AsJson,
     ProjectFolder,
@@ -20,8 +20,15 @@ from drawloom.cli.options import (
 if TYPE_CHECKING:
     from drawloom.drivers.embedded.store import Store
 
-runs = App(name="runs", help="Look at runs, and cancel, resolve or replay them.")
-for _command in (runs_acting.cancel, runs_acting.resolve, runs_acting.replay):
+runs = App(name="runs", help="Look at runs; cancel, answer, resolve, repeat or replay them.")
+for _command in (
+    runs_acting.cancel,
+    runs_acting.resolve,
+    runs_answering.approve,
+    runs_answering.signal,
+    runs_answering.rerun,
+    runs_acting.replay,
+):
     runs.command(_command)
 
 
@@ -36,7 +43,8 @@ def store_of(project: Path | None, state: Path | None) -> Store:
 def list_(
     *,
     status: Annotated[
-        Literal["running", "unknown", "succeeded", "failed", "cancelled"] | None,
+        Literal["queued", "running", "waiting", "unknown", "succeeded", "failed", "cancelled"]
+        | None,
         Parameter(help="Only runs of this status."),
     ] = None,
     chain: Annotated[str | None, Parameter(help="Only runs of this chain.")] = None,
@@ -86,7 +94,7 @@ def show(
     """Show a run: its steps, what they cost, its result or its failure.
 
     With --json: what a list has of the run, and {version, bindings, input,
-    output, owner, unknown, steps, steps_missing}; each step has its metrics
+    output, owner, unknown, waits, parent, children, steps, steps_missing}; each step has its metrics
     {calls, wall, cpu, bytes_in, bytes_out} in seconds and bytes. With --step:
     that step, its output and its events.
 

@@ -1,6 +1,6 @@
 """The JSON shapes that `--json` prints: what they hold, and their order, stays.
 
-A run: `{run, chain, status, output, failure, unknown, steps}`; a step:
+A run: `{run, chain, status, output, failure, unknown, waits, steps}`; a step:
 `{tool, status, attempts, seconds, failure, items_done, items_total}`; a failure:
 `{kind, message, retry_after, details, harmless}`. Absent is null. Instants are
 RFC 3339 in UTC, times are in seconds, sizes in bytes.
@@ -64,6 +64,7 @@ def result(found: Result, tools: Mapping[str, str]) -> dict[str, Any]:
         "output": found.output,
         "failure": failure(found.failure),
         "unknown": list(found.unknown),
+        "waits": list(found.waits),
         "steps": {name: step(tools[name], one) for name, one in found.steps.items()},
     }
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from drawloom.cli.terminal import (
     console,
     duration,
+    instant,
     json_text,
     print_lines,
     print_table,
@@ -18,6 +19,8 @@ from drawloom.cli.terminal import (
 if TYPE_CHECKING:
     from drawloom.drivers.embedded import StepResult
     from drawloom.errors import Failure
+    from drawloom.kernel import Run
+    from drawloom.kernel.life import Life
 
 _LINES = 40  # of a result; more is left to `runs show --json`
 _COLUMNS = 2_000  # of one line of it
@@ -83,6 +86,41 @@ def print_value(title: str, value: Any, elsewhere: str) -> None:
 
 def _cut(line: str) -> str:
     return f"{line[:_COLUMNS]} … and {len(line) - _COLUMNS:,} more characters"
+
+
+def print_waits(run: Run, options: str) -> None:
+    """What a run waits for, and how to answer."""
+    from shlex import quote
+
+    for life in run.waits.values():
+        if life.step.construct == "approve":
+            print_lines(_asks(run.run_id, life, quote(life.place), options))
+        else:
+            name = life.args["signal"]
+            print_lines(
+                f"\n{life.place} waits for the signal {name} {_until(life)}. To send it:\n"
+                f"  drawloom runs signal {run.run_id} {quote(name)} --payload JSON{options}"
+            )
+
+
+def _asks(run: str, life: Life, place: str, options: str) -> str:
+    asked = life.args.get("approvers")
+    who = "anybody" if asked is None else ", ".join(asked)
+    needed = life.args.get("needed", 1)
+    votes = len(life.votes or {})
+    count = f" ({votes} of {needed} have)" if needed > 1 else ""
+    fields = "".join(f" --field {name}=VALUE" for name in life.args.get("form") or {})
+    command = f"drawloom runs approve {run} {place} --by YOU{options}"
+    return (
+        f"\n{shown(str(life.args['title']))}\n"
+        f"{life.place} asks {shown(who)} to approve{count} {_until(life)}:\n"
+        f"  {command}{fields}\n"
+        f"  {command} --no --comment WHY"
+    )
+
+
+def _until(life: Life) -> str:
+    return f"until {instant(life.due)}"
 
 
 def print_unknown(run: str, calls: Iterable[str], options: str) -> None:

@@ -45,6 +45,11 @@ class Result:
         self.output = None if finished is None else finished.output
         self.failure = None if finished is None else finished.failure
 
+    @property
+    def kernel(self) -> Run:
+        """The run as the kernel left it."""
+        return self._run
+
     @cached_property
     def steps(self) -> dict[str, StepResult]:
         """Every step by its name, in the order in which they may run."""

@@ -47,7 +47,11 @@ async def run_async(
     async with Engine(catalogue, stored, state=state, durability=durability) as engine:  # type: ignore[arg-type]
         result = await engine.run(made, input)
     if result.status != "succeeded":
-        why = result.failure.message if result.failure else f"waits for {result.unknown}"
+        why = (
+            result.failure.message
+            if result.failure
+            else f"waits for {(*result.unknown, *result.waits)}"
+        )
         raise RunFailed(f"{found.name} {result.status}: {why}", result)
     return result
 

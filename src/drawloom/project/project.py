@@ -14,6 +14,7 @@ from drawloom.drivers.embedded import STORE, Engine
 from drawloom.drivers.embedded.store import open_bindings
 from drawloom.errors import ChainInvalid, ConnectionUnusable, ValueInvalid
 from drawloom.project.binding import Bound, bind, on_the_spot
+from drawloom.project.chains import ChainFiles
 from drawloom.project.own_tools import own_tools
 from drawloom.project.settings import FILE, Durability, Settings, read_settings
 from drawloom.runtime import Catalogue, StoredConnection
@@ -62,6 +63,11 @@ class Project:
         tools, connectors = own_tools(self.folder, self.settings.tools)
         return Catalogue(tools, connectors)
 
+    @cached_property
+    def find_chain(self) -> ChainFiles:
+        """Gives the project's chain of a name."""
+        return ChainFiles(self.folder)
+
     def load_chain(self, path: Path) -> Chain:
         """The chain in the file *path*. Raises `ChainInvalid`, or `ValueInvalid` if unreadable."""
         return load(read_bytes(path), file=str(path))
@@ -70,7 +76,7 @@ class Project:
         """Everything that the static check has to say, warnings included."""
         from drawloom.chains.check import check
 
-        return tuple(check(chain, self.catalogue))
+        return tuple(check(chain, self.catalogue, self.find_chain))
 
     def findings_in(self, path: Path) -> tuple[Finding, ...]:
         """`findings` of the file *path*, what is wrong with its text included.
@@ -79,7 +85,8 @@ class Project:
         """
         from drawloom.chains.check import check_text
 
-        return check_text(read_bytes(path), self.catalogue, file=str(path))
+        content = read_bytes(path)
+        return check_text(content, self.catalogue, file=str(path), find_chain=self.find_chain)
 
     def checked_plan(self, chain: Chain) -> Plan:
         """The plan of a chain without errors; else `ChainInvalid` with the findings."""
@@ -87,7 +94,7 @@ class Project:
         if errors := errors_of(findings):
             count = f"{len(errors)} errors" if len(errors) > 1 else "an error"
             raise ChainInvalid(f"chain {chain.name} has {count}; nothing was started", findings)
-        return compile_chain(chain, self.catalogue.find)
+        return compile_chain(chain, self.catalogue.find, find_chain=self.find_chain)
 
     def bindings(self, chain: Chain | Plan, overrides: Iterable[str] = ()) -> Bound:
         """Which connection each slot of *chain* uses. Raises `ConnectionUnusable` with advice."""

@@ -109,7 +109,8 @@ def _rows(db: apsw.Connection, name: str, query: str, what: str) -> Check:
 
 
 def _unfinished(store: Store, find_tool: Callable[[str], ToolSpec]) -> Iterator[Check]:
-    runs = [*store.list("running", limit=10_000), *store.list("unknown", limit=10_000)]
+    open_ones = ("queued", "running", "waiting", "unknown")
+    runs = [run for status in open_ones for run in store.list(status, limit=10_000)]
     broken = [(run, why) for run in runs if (why := _why_not(store, run, find_tool))]
     for run, why in broken:
         yield Check(

@@ -6,21 +6,30 @@ from typing import TYPE_CHECKING
 
 from drawloom.drivers.embedded.clock import now
 from drawloom.drivers.embedded.runner import Runner
-from drawloom.drivers.family import answer, child_id, handler_id, handler_input
+from drawloom.drivers.family import (
+    answer,
+    child_bindings,
+    child_id,
+    handler_bindings,
+    handler_id,
+    handler_input,
+    refused,
+)
 from drawloom.drivers.turns import Turns
-from drawloom.errors import DrawloomError, Failure, FailureKind
-from drawloom.kernel import Admit, Admitted, CallFailed, CancelRequested, Finish, StartChild
+from drawloom.errors import DrawloomError
+from drawloom.kernel import CancelRequested, Finish
+from drawloom.kernel.messages import Admit, Admitted, StartChild
 
 if TYPE_CHECKING:
-    from drawloom.drivers.embedded.engine import Engine
     from drawloom.drivers.embedded.pump import Pump
+    from drawloom.drivers.embedded.starts import Starts
 
 
 class Links:
     """Starts, stops and answers runs that other runs started."""
 
-    def __init__(self, engine: Engine, pump: Pump) -> None:
-        self._engine = engine
+    def __init__(self, starts: Starts, pump: Pump) -> None:
+        self._starts = starts
         self._pump = pump
         self._turns = Turns()
 
@@ -30,24 +39,19 @@ class Links:
         """Start the run that answers a call, unless the call has been given up meanwhile."""
         if parent.run.finished is not None or command.call not in parent.run.calls:
             return
-        slots = command.step.child_slots
-        bindings = {
-            slot: parent.bindings.get(slots.get(slot, slot), slots.get(slot, slot))
-            for slot in command.plan.slots
-        }
         try:
-            child = self._engine.start_linked(
+            child = self._starts.start_linked(
                 command.plan,
                 command.input,
                 child_id(parent.run_id, command.call),
-                bindings,
+                child_bindings(command, parent.bindings),
                 (parent, command.call),
             )
         except DrawloomError as exc:
-            failure = Failure(FailureKind.INVALID, f"{command.plan.name}: {exc}")
-            self._pump.post(parent, CallFailed(command.call, failure, now()))
+            self._pump.post(parent, refused(command.call, command.plan, exc, now()))
             return
         parent.children[command.call] = child
+        self._pump.telling.begun(parent, command.step.name, command.call)
 
     def stop_child(self, parent: Runner, call: str) -> None:
         """Ask the run that answers *call* to stop; its end still answers."""
@@ -70,12 +74,12 @@ class Links:
         """Start the chain of `on_failure`; once, whatever crashes."""
         finish = runner.run.finished
         run_id = handler_id(runner.run_id)
-        if finish is None or finish.status != "failed" or self._engine.knows(run_id):
+        if finish is None or finish.status != "failed" or self._starts.knows(run_id):
             return
         handler = runner.plan.children[runner.plan.on_failure]
-        bindings = {slot: runner.bindings.get(slot, slot) for slot in handler.slots}
+        bindings = handler_bindings(handler, runner.bindings)
         given = handler_input(runner.run, finish, handler)
-        self._engine.start_linked(handler, given, run_id, bindings, None)
+        self._starts.start_linked(handler, given, run_id, bindings, None)
 
     # -- turns -------------------------------------------------------------------
 

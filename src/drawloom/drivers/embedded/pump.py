@@ -28,7 +28,6 @@ from drawloom.drivers.embedded.telling import Telling
 from drawloom.errors import Failure, FailureKind, StateUnusable, ToolError
 from drawloom.facts import Sink
 from drawloom.kernel import (
-    Admit,
     AwaitResolution,
     CallFailed,
     CallSucceeded,
@@ -39,14 +38,12 @@ from drawloom.kernel import (
     Evaluated,
     Event,
     Finish,
-    Refuse,
-    Refused,
     Run,
     SetTimer,
-    StartChild,
     Started,
     TimerFired,
 )
+from drawloom.kernel.messages import Admit, Refuse, Refused, StartChild
 from drawloom.runtime.calling import Hands, Measured, Prepared, Waiting, failure_of, metered
 from drawloom.runtime.evaluator import Evaluator
 from drawloom.sdk import Context

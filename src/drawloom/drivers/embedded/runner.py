@@ -9,7 +9,8 @@ from typing import Any
 from drawloom.chains.plan import Plan
 from drawloom.drivers.embedded.codec import Payloads
 from drawloom.errors import Failure, FailureKind
-from drawloom.kernel import Admit, CallTool, Run
+from drawloom.kernel import CallTool, Run
+from drawloom.kernel.messages import Admit
 from drawloom.runtime.calling import Measured
 
 
@@ -47,6 +48,7 @@ class Runner:
         "children",
         "commands",
         "failed",
+        "finals",
         "lsn",
         "number",
         "parent",
@@ -80,6 +82,7 @@ class Runner:
         self.bindings = bindings
         self.payloads = payloads
         self.waiters: list[asyncio.Future[None]] = []
+        self.finals: list[asyncio.Future[None]] = []
         self.told = False  # that it is over, waits for a person, or cannot go on
         self.failed: BaseException | None = None  # why it cannot
         self.parent: Runner | None = None  # the run that started it
@@ -122,10 +125,22 @@ class Runner:
         self.waiters.append(waiter)
         await waiter
 
+    async def over(self) -> None:
+        """Wait until the run is over, whatever it waits for; raises why it cannot go on."""
+        if self.failed is not None:
+            raise self.failed
+        if self.run.finished is None or not self.told:
+            waiter = asyncio.get_running_loop().create_future()
+            self.finals.append(waiter)
+            await waiter
+
     def tell(self, exc: BaseException | None = None) -> None:
         """Let go whoever waits for this run, now or later."""
         self.told, self.failed = True, exc
         waiters, self.waiters = self.waiters, []
+        if exc is not None or self.run.finished is not None:
+            waiters += self.finals
+            self.finals = []
         for waiter in waiters:
             if waiter.done():
                 continue

@@ -32,7 +32,9 @@ _EVERY = 0.1  # seconds between looks of `follow`
 _AFTER_ALL = 1 << 62
 _MOST = 10_000
 
-RunStatus: TypeAlias = Literal["running", "unknown", "succeeded", "failed", "cancelled"]
+RunStatus: TypeAlias = Literal[
+    "queued", "running", "waiting", "unknown", "succeeded", "failed", "cancelled"
+]
 OVER = frozenset({"succeeded", "failed", "cancelled"})
 
 
@@ -104,8 +106,28 @@ class History:
     version: str
     steps: Mapping[str, StoredStep]
     unknown: tuple[str, ...]  # calls that wait for a person
+    waits: tuple[str, ...]  # calls of signals and approvals to come
     run: Run
     events: tuple[StoredEvent, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A run that another one started, by the call that it answers."""
+
+    id: str
+    call: str
+    status: str
+    chain: str
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """The run that started one (None where a person did), and those that it started."""
+
+    parent: str | None
+    call: str | None
+    children: tuple[Child, ...]
 
 
 class Store:
@@ -199,7 +221,13 @@ class Store:
             )
             for life in run.lives
         }
-        return History(plan.version, steps, run.unknown_calls, run, events)
+        return History(plan.version, steps, run.unknown_calls, tuple(run.waits), run, events)
+
+    def family(self, record: RunRecord) -> Family:
+        """Which run started this one, and which it started."""
+        row: Any = self._db.execute(_SQL["family"], (record.id,)).fetchone()
+        children = self._db.execute(_SQL["children"], (record.id,)).fetchall()
+        return Family(row[1], row[2], tuple(Child(*map(str, child)) for child in children))
 
     def follow(self, id: str, after: int = 0, poll: float = _EVERY) -> Iterator[StoredEvent]:
         """The events of a run as they come, until it is over or waits for a person.
@@ -213,7 +241,7 @@ class Store:
             for event in self.events(record, after):
                 after = event.seq
                 yield event
-            if record.status != "running" or not owned:
+            if record.status not in ("queued", "running") or not owned:
                 return
             time.sleep(poll)
 

@@ -71,6 +71,12 @@ class Telling:
             )
         )
 
+    def begun(self, runner: Runner, step: str, call: str) -> None:
+        """What is no tool call has begun."""
+        if self.sinks:
+            life = runner.run.calls[call]
+            self.fact(CallStarted(runner.run_id, step, call, life.attempt, now(), life.item))
+
     def metrics(self, runner: Runner, command: CallTool, measured: Measured, event: Event) -> None:
         meter = measured.meter
         self.fact(
