@@ -8,11 +8,12 @@ import pytest
 
 from drawloom.errors import ValueInvalid
 from drawloom.policies.circuit_breaker import BreakerRule
+from drawloom.policies.load_balancing import Instance
 from drawloom.policies.rate_limit import RateRule
 from drawloom.policies.retry_budget import BudgetRule
 from drawloom.project import Project, Settings, read_settings
 from drawloom.project.policy_settings import __doc__ as shown
-from drawloom.runtime.guarding import ConnectionLimits, Policies
+from drawloom.runtime.guarding import ConnectionLimits, Policies, PoolRule
 
 
 def read(folder: Path, text: str) -> Settings:
@@ -22,12 +23,24 @@ def read(folder: Path, text: str) -> Settings:
 
 
 def test_what_the_docs_show_is_read(tmp_path: Path) -> None:
-    text = (shown or "").partition("\n\n")[2].replace("\n    ", "\n")
+    text = (
+        (shown or "").partition("\n\n")[2].rpartition("\n\n")[0].replace("\n    ", "\n").lstrip()
+    )
     found = read(tmp_path, f'[connections.api]\nkind = "http"\nbase_url = "http://x"\n{text}')
     assert found.policies == Policies(
         chain_concurrency=500,
         tools={"http.request": 20},
         connections={"api": ConnectionLimits(RateRule(5.0, 10), 8)},
+        pools={
+            "api": PoolRule(
+                (Instance("api#1"), Instance("api#2", "replica", 3)),
+                "two_choices",
+                {
+                    "api#1": {"base_url": "https://a.example.org"},
+                    "api#2": {"base_url": "https://b.example.org"},
+                },
+            )
+        },
     )
     assert found.connections["api"].settings == {"base_url": "http://x"}
 
@@ -68,6 +81,27 @@ def test_every_number_is_taken(tmp_path: Path) -> None:
         (
             '[connections.a]\nkind = "http"\n[connections.a.limits]\nper_second = 0',
             r"connections\.a\.limits\.per_second: must be a number from 0\.0001",
+        ),
+        ('[connections.a]\nkind = "http"\ninstances = []', r"a\.instances: must be tables"),
+        (
+            '[connections.a]\nkind = "http"\n[[connections.a.instances]]\nrole = "replica"',
+            r"a\.instances: one of them must be a primary",
+        ),
+        (
+            '[connections.a]\nkind = "http"\n[[connections.a.instances]]\nrole = "x"',
+            r"a\.instances\.1\.role: must be primary or replica",
+        ),
+        (
+            '[connections.a]\nkind = "http"\n[[connections.a.instances]]\nweight = 0',
+            r"a\.instances\.1\.weight: must be a whole number from 1",
+        ),
+        (
+            '[connections.a]\nkind = "http"\nbalance = {strategy = "wieghted"}\ninstances = [{}]',
+            r"a\.balance\.strategy: .*did you mean 'weighted'",
+        ),
+        (
+            '[connections.a]\nkind = "http"\nbalance = {strategy = "weighted"}',
+            r"a\.balance: has no effect without instances",
         ),
         (
             '[connections.a]\nkind = "http"\n[connections.a.limits]\nrate = 1',

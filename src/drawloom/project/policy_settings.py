@@ -1,45 +1,59 @@
-"""`[policies]` and `[connections.NAME.limits]` of `drawloom.toml`: what all runs share.
+"""`[policies]`, and the limits and instances of connections: what all runs share.
 
-[policies]
-concurrency = 10000              # calls at once, in all
-connection_concurrency = 100     # calls at once on one connection
-chain_concurrency = 500          # calls at once of one chain; no limit if absent
-queue = 10000                    # calls that may wait for their turn; more are refused
+    [policies]
+    concurrency = 10000              # calls at once, in all
+    connection_concurrency = 100     # calls at once on one connection
+    chain_concurrency = 500          # calls at once of one chain; no limit if absent
+    queue = 10000                    # calls that may wait for their turn; more are refused
 
-[policies.breaker]               # stop calling what fails
-failure_rate = 0.5               # of at least so many of the last calls within the window
-minimum_calls = 20
-calls = 100
-window = "30s"
-open_for = "5s"                  # doubled each time a probe fails,
-open_at_most = "1m"              # up to this
-probes = 3
+    [policies.breaker]               # stop calling what fails
+    failure_rate = 0.5               # of at least so many of the last calls within the window
+    minimum_calls = 20
+    calls = 100
+    window = "30s"
+    open_for = "5s"                  # doubled each time a probe fails,
+    open_at_most = "1m"              # up to this
+    probes = 3
 
-[policies.retry_budget]          # retries are at most ratio * first attempts + reserve
-ratio = 1.0
-reserve = 10
-window = "10s"
+    [policies.retry_budget]          # retries are at most ratio * first attempts + reserve
+    ratio = 1.0
+    reserve = 10
+    window = "10s"
 
-[policies.tools."http.request"]
-concurrency = 20                 # calls at once of this tool
+    [policies.tools."http.request"]
+    concurrency = 20                 # calls at once of this tool
 
-[connections.api.limits]
-per_second = 5                   # calls a second, on average
-burst = 10                       # calls at once after a rest
-concurrency = 8                  # calls at once on this connection
+    [connections.api.limits]
+    per_second = 5                   # calls a second, on average
+    burst = 10                       # calls at once after a rest
+    concurrency = 8                  # calls at once on this connection
+
+    [connections.api.balance]        # where there are several instances
+    strategy = "two_choices"
+
+    [[connections.api.instances]]    # what differs from the connection
+    base_url = "https://a.example.org"
+
+    [[connections.api.instances]]
+    base_url = "https://b.example.org"
+    role = "replica"                 # reads only; primary if absent
+    weight = 3                       # for the strategy `weighted`
+
+An impossible number is refused with its key.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, NoReturn, TypeAlias, cast
 
 from drawloom.chains.findings import did_you_mean
 from drawloom.dataflow.durations import seconds
 from drawloom.policies.circuit_breaker import BreakerRule
+from drawloom.policies.load_balancing import STRATEGIES, Instance, Role, Strategy
 from drawloom.policies.rate_limit import RateRule
 from drawloom.policies.retry_budget import BudgetRule
-from drawloom.runtime.guarding import ConnectionLimits, Policies
+from drawloom.runtime.guarding import ConnectionLimits, Policies, PoolRule
 
 Refuse: TypeAlias = Callable[[str, str], NoReturn]
 Table: TypeAlias = Mapping[str, Any]
@@ -53,8 +67,13 @@ class PolicyReader:
     def __init__(self, refuse: Refuse) -> None:
         self._refuse = refuse
 
-    def policies(self, value: Any, limits: Mapping[str, ConnectionLimits]) -> Policies:
-        """`[policies]` with the limits of the connections."""
+    def policies(
+        self,
+        value: Any,
+        limits: Mapping[str, ConnectionLimits],
+        pools: Mapping[str, PoolRule],
+    ) -> Policies:
+        """`[policies]` with the limits and the instances of the connections."""
         known = ("concurrency", "chain_concurrency", "connection_concurrency", "queue")
         table = self._table(value, "policies", (*known, "breaker", "retry_budget", "tools"))
         usual = Policies()
@@ -67,6 +86,7 @@ class PolicyReader:
             self._budget(table.get("retry_budget", {})),
             self._tools(table.get("tools", {})),
             limits,
+            pools,
         )
 
     def limits(self, name: str, value: Any) -> ConnectionLimits:
@@ -80,6 +100,40 @@ class PolicyReader:
             self._refuse(f"{key}.burst", "has no effect without per_second")
         burst = self._count(table, key, "burst", 1)
         return ConnectionLimits(RateRule(rate, burst), self._maybe(table, key, "concurrency"))
+
+    def pool(self, name: str, written: Table) -> PoolRule | None:
+        """`[[connections.NAME.instances]]` and how calls are spread over them."""
+        key, instances = f"connections.{name}.instances", written.get("instances")
+        balance = self._table(
+            written.get("balance", {}), f"connections.{name}.balance", ("strategy",)
+        )
+        if instances is None:
+            if balance:
+                self._refuse(f"connections.{name}.balance", "has no effect without instances")
+            return None
+        if not isinstance(instances, list) or not instances:
+            self._refuse(key, f"must be tables, as in [[{key}]]")
+        found: list[Instance] = []
+        settings: dict[str, Table] = {}
+        for number, given in enumerate(instances, 1):
+            found.append(self._instance(f"{name}#{number}", f"{key}.{number}", given))
+            own = {k: v for k, v in given.items() if k not in ("role", "weight")}
+            settings[found[-1].name] = own
+        if all(instance.role == "replica" for instance in found):
+            self._refuse(key, "one of them must be a primary, or nothing could be written")
+        strategy = balance.get("strategy", "round_robin")
+        if strategy not in STRATEGIES:
+            advice = did_you_mean(str(strategy), STRATEGIES) or f"known: {', '.join(STRATEGIES)}"
+            self._refuse(f"connections.{name}.balance.strategy", f"there is no such; {advice}")
+        return PoolRule(tuple(found), cast(Strategy, strategy), settings)
+
+    def _instance(self, name: str, key: str, given: Any) -> Instance:
+        if not isinstance(given, dict):
+            self._refuse(key, "must be a table")
+        role = given.get("role", "primary")
+        if role not in ("primary", "replica"):
+            self._refuse(f"{key}.role", "must be primary or replica")
+        return Instance(name, cast(Role, role), self._count(given, key, "weight", 1))
 
     def _breaker(self, value: Any) -> BreakerRule:
         key, usual = "policies.breaker", BreakerRule()

@@ -15,7 +15,7 @@
     durability = "full"             # full | relaxed | memory
     keep_days = 30                  # how long runs that ended are kept
 
-`[policies]` and `[connections.NAME.limits]` are described in `policy_settings`.
+`[policies]`, limits and instances are described in `policy_settings`.
 
 The files that `tools` names are trusted configuration code: they are Python,
 and run when a catalogue is asked for. A chain can never name one.
@@ -33,13 +33,14 @@ from typing import Any, Final, Literal, NoReturn, TypeAlias, cast
 from drawloom.chains.findings import did_you_mean
 from drawloom.errors import ValueInvalid
 from drawloom.project.policy_settings import PolicyReader
-from drawloom.runtime.guarding import ConnectionLimits, Policies
+from drawloom.runtime.guarding import ConnectionLimits, Policies, PoolRule
 
 FILE: Final = "drawloom.toml"
 
 Durability: TypeAlias = Literal["full", "relaxed", "memory"]
 
 _DURABILITIES: Final = ("full", "relaxed", "memory")
+_SHARED: Final = ("kind", "limits", "balance", "instances")  # not settings of the connector
 _LARGEST: Final = 1 << 20  # bytes
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*\Z")
 
@@ -52,6 +53,7 @@ class ConnectionSettings:
     kind: str
     settings: Mapping[str, Any] = field(default_factory=dict, repr=False)
     limits: ConnectionLimits = field(default_factory=ConnectionLimits)
+    pool: PoolRule | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,7 @@ class _Reader:
         self._known(state, ("folder", "durability", "keep_days"), "state.")
         connections = self._table(document, "connections")
         found = {name: self._connection(name, connections[name]) for name in connections}
+        pools = {name: c.pool for name, c in found.items() if c.pool is not None}
         limits = {name: connection.limits for name, connection in found.items()}
         return Settings(
             connections=found,
@@ -108,7 +111,7 @@ class _Reader:
             state_folder=self._text(state.get("folder", ".drawloom"), "state.folder"),
             durability=self._durability(state.get("durability", "full")),
             keep_days=self._days(state.get("keep_days", 30)),
-            policies=self._policies.policies(document.get("policies", {}), limits),
+            policies=self._policies.policies(document.get("policies", {}), limits, pools),
         )
 
     def _connection(self, name: str, table: Any) -> ConnectionSettings:
@@ -121,9 +124,9 @@ class _Reader:
             advice = did_you_mean("kind", table)
             self._refuse(key, f'kind is missing; write kind = "postgresql", say {advice}'.rstrip())
         kind = self._text(table["kind"], f"{key}.kind")
-        settings = {k: v for k, v in table.items() if k not in ("kind", "limits")}
+        settings = {k: v for k, v in table.items() if k not in _SHARED}
         limits = self._policies.limits(name, table.get("limits", {}))
-        return ConnectionSettings(name, kind, settings, limits)
+        return ConnectionSettings(name, kind, settings, limits, self._policies.pool(name, table))
 
     def _bind(self, table: Mapping[str, Any], connections: Iterable[str]) -> dict[str, str]:
         bound = {slot: self._text(name, f"bind.{slot}") for slot, name in table.items()}

@@ -41,6 +41,7 @@ from drawloom.facts import Sink
 from drawloom.kernel import CancelRequested, Run
 from drawloom.runtime import Catalogue, Clients, Hands, StoredConnection
 from drawloom.runtime.guarding import Guards, Policies
+from drawloom.runtime.instances import with_instances
 
 Durability: TypeAlias = Literal["full", "relaxed", "memory"]
 
@@ -92,7 +93,7 @@ class Engine:
 
     async def __aenter__(self) -> Self:
         hands = Hands(
-            Clients(self.catalogue, self.connections, self._doors),
+            Clients(self.catalogue, with_instances(self.connections, self._policies), self._doors),
             guards=Guards(self._policies),
         )
         self._pump = Pump(hands, None)

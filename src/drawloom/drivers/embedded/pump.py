@@ -329,12 +329,13 @@ class Pump:
             self.telling.call(runner, command)
         guarded = step.slot is not None or not prepared.unguarded
         measured = Measured() if self._measures or guarded else None
-        connection = client = None
-        if step.slot is not None and measured is not None:
-            connection = runner.bindings.get(step.slot, step.slot)
-            client = self.hands.client(connection, measured)
+        slot, client = step.slot, None
+        connection = slot and runner.bindings.get(slot, slot)
         if guarded and measured and self._held(runner, command, measured, prepared, connection):
             return None
+        if measured and measured.hold:
+            connection = measured.hold.connection  # an instance, where there are several
+            client = self.hands.client(connection, measured)
         if prepared.waits or (client is None and connection is not None):
             call = self._under_way(runner, command, measured or Measured())
             call.task = self._loop.create_task(self._called(call, prepared, connection, None))
@@ -376,6 +377,7 @@ class Pump:
             command.step.effect,
             connection,
             chain=runner.plan.name,
+            run=runner.run_id,
             is_retry=command.attempt > 1 and not runner.run.calls[command.call].losses,
         )
         if hold is None:
@@ -389,7 +391,7 @@ class Pump:
             self._answer(runner, command, measured, event)
             return True
         call = self._under_way(runner, command, measured)
-        call.task = self._loop.create_task(self._called(call, prepared, connection, None))
+        call.task = self._loop.create_task(self._called(call, prepared, hold.connection, None))
         return True
 
     def _under_way(self, runner: Runner, command: CallTool, measured: Measured) -> Call:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from drawloom.runtime.guarding.guards import Guards
 from drawloom.runtime.guarding.hold import Hold
+from drawloom.runtime.guarding.pools import PoolRule
 from drawloom.runtime.guarding.rules import ConnectionLimits, Policies
 
-__all__ = ["ConnectionLimits", "Guards", "Hold", "Policies"]
+__all__ = ["ConnectionLimits", "Guards", "Hold", "Policies", "PoolRule"]

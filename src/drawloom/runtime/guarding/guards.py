@@ -13,6 +13,7 @@ from drawloom.policies.admission import Admission
 from drawloom.policies.circuit_breaker import CircuitBreaker
 from drawloom.policies.retry_budget import RetryBudget
 from drawloom.runtime.guarding.hold import OPEN, Hold
+from drawloom.runtime.guarding.pools import Pool
 from drawloom.runtime.guarding.rules import ConnectionLimits, Policies
 from drawloom.runtime.guarding.service import Guard, Service
 
@@ -29,6 +30,9 @@ class Guards:
         self._vacated: deque[Hashable] = deque()
         self._vacating = False
         self._guards: dict[tuple[str, str | None], Guard | None] = {}
+        self._pools: dict[str | None, Pool] = {
+            name: Pool(rule) for name, rule in self.policies.pools.items()
+        }
         self._services: dict[tuple[str, str], Service] = {}
 
     def enter(
@@ -39,17 +43,24 @@ class Guards:
         *,
         chain: str,
         is_retry: bool,
+        run: str = "",
     ) -> Hold | None:
         """What the call holds from now on; None where nothing stands before it.
 
-        The hold is `inside`, or has a `turn` to wait for, or a `failure`.
+        The hold is `inside`, or has a `turn` to wait for, or a `failure`. Its
+        `connection` is the one to use: an instance, where *connection* has several.
         """
-        try:
-            guard = self._guards[tool, connection]
-        except KeyError:
-            guard = self._guards[tool, connection] = self._made(tool, effect, connection)
+        pool, wait = self._pools.get(connection), 0.0
+        if pool is not None:
+            picked, wait = self._picked(pool, tool, effect, run)
+            connection = picked or connection
+        guard = self._guard(tool, effect, connection, pool)
         if guard is None:
             return None
+        if wait:
+            hold = Hold(self, guard, (), chain)
+            hold.failure = self.refusal(guard, "none of its instances is well", wait)
+            return hold
         rooms = guard.rooms
         if (of_chain := self.policies.chain_concurrency) is not None:
             rooms = (*rooms[:-1], (("chain", chain), of_chain), rooms[-1])
@@ -66,6 +77,29 @@ class Guards:
             return hold
         hold.begin()
         return hold
+
+    def _guard(
+        self, tool: str, effect: Effect, connection: str | None, pool: Pool | None
+    ) -> Guard | None:
+        try:
+            return self._guards[tool, connection]
+        except KeyError:
+            made = self._guards[tool, connection] = self._made(tool, effect, connection, pool)
+            return made
+
+    def _picked(self, pool: Pool, tool: str, effect: Effect, run: str) -> tuple[str | None, float]:
+        """The instance of a pool that takes the call, or how long none will."""
+        now = time.monotonic()
+
+        def refused(name: str) -> float:
+            guard = self._guard(tool, effect, name, pool)
+            return 0.0 if guard is None else guard.breaker.refusal(now)
+
+        def busy(name: str) -> float:
+            guard = self._guard(tool, effect, name, pool)
+            return 0.0 if guard is None else guard.service.limit.rate.wait(now)
+
+        return pool.pick(effect, run, refused=refused, busy=busy)
 
     def vacate(self, keys: Iterable[Hashable]) -> None:
         """Give places back, and let in who waits for them.
@@ -101,12 +135,15 @@ class Guards:
         for service in self._services.values():
             service.stop()
 
-    def _made(self, tool: str, effect: Effect, connection: str | None) -> Guard | None:
+    def _made(
+        self, tool: str, effect: Effect, connection: str | None, pool: Pool | None
+    ) -> Guard | None:
         policies = self.policies
         of_tool = policies.tools.get(tool)
         if connection is None and effect is Effect.PURE and of_tool is None:
             return None
-        limits = policies.connections.get(connection or "", ConnectionLimits())
+        named = (connection or "").partition("#")[0] if pool else connection or ""
+        limits = policies.connections.get(named, ConnectionLimits())
         rooms: list[tuple[tuple[str, ...], int]] = []
         if connection is not None:
             at_once = limits.concurrency or policies.connection_concurrency
@@ -115,7 +152,8 @@ class Guards:
             rooms.append((("tool", tool), of_tool))
         rooms.append((_ALL, policies.concurrency))
         service = self._service(tool, connection, limits)
-        return Guard(tool, connection, CircuitBreaker(policies.breaker), service, tuple(rooms))
+        breaker = CircuitBreaker(policies.breaker)
+        return Guard(tool, connection, breaker, service, tuple(rooms), pool)
 
     def _service(self, tool: str, connection: str | None, limits: ConnectionLimits) -> Service:
         key = ("tool", tool) if connection is None else ("connection", connection)

@@ -53,6 +53,11 @@ class Hold:
         self.failure: Failure | None = None  # why it may not
         self.turn: asyncio.Future[None] | None = None
 
+    @property
+    def connection(self) -> str | None:
+        """The connection to call: an instance, where there are several."""
+        return self._guard.connection
+
     def begin(self) -> None:
         """Go as far as is possible now: `inside`, refused with a `failure`, or with a `turn`."""
         self._advance()
@@ -91,6 +96,8 @@ class Hold:
         else:
             self._epoch = breaker.epoch
             self.inside = True
+            if self._guard.pool is not None:
+                self._guard.pool.began(self._guard.connection or "")
 
     async def taken(self) -> None:
         """Wait for the turn. Raises `ToolError` (throttled) where it was refused meanwhile."""
@@ -123,6 +130,8 @@ class Hold:
         guard = self._guard
         if self.inside:
             self.inside = False
+            if guard.pool is not None:
+                guard.pool.ended(guard.connection or "")
             well = None if nothing_said else speaks_of_health(failure)
             if guard.breaker.leave(self._epoch, well, time.monotonic()):
                 self._guards.breaker_changed(guard)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from drawloom.policies.circuit_breaker import BreakerRule
 from drawloom.policies.rate_limit import RateRule
 from drawloom.policies.retry_budget import BudgetRule
+from drawloom.runtime.guarding.pools import PoolRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,8 @@ class Policies:
     """Calls at once: in all, for one chain, for one connection and for one tool.
 
     None is without a limit of its own. `queue` calls may wait for a place, and
-    as many per connection for its rate; more are refused.
+    as many per connection for its rate; more are refused. What holds for a
+    connection holds for each of its instances, where it has a pool of them.
     """
 
     concurrency: int = 10_000
@@ -34,3 +36,4 @@ class Policies:
     retry_budget: BudgetRule = field(default_factory=BudgetRule)
     tools: Mapping[str, int] = field(default_factory=dict)  # calls at once, by tool
     connections: Mapping[str, ConnectionLimits] = field(default_factory=dict)
+    pools: Mapping[str, PoolRule] = field(default_factory=dict)  # by connection

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from drawloom.policies.circuit_breaker import CircuitBreaker
 from drawloom.policies.rate_limit import RateLimit, RateRule
 from drawloom.policies.retry_budget import RetryBudget
+from drawloom.runtime.guarding.pools import Pool
 
 if TYPE_CHECKING:
     from drawloom.runtime.guarding.hold import Hold
@@ -55,3 +56,4 @@ class Guard:
     breaker: CircuitBreaker
     service: Service
     rooms: tuple[tuple[Hashable, int], ...]
+    pool: Pool | None = None  # that the connection is an instance of
