@@ -67,6 +67,7 @@ class Prepared:
         "copies",
         "function",
         "is_async",
+        "limited",
         "name",
         "takes",
         "tool",
@@ -80,6 +81,7 @@ class Prepared:
         self.name = tool.name
         self.function: Callable[..., Any] = tool.function
         self.is_async = tool.is_async
+        self.limited = False  # the settings give it a limit of its own
         self.unguarded = False  # nothing stands before a call of it without a connection
         self.waits = not tool.is_async and not tool.inline  # a thread is waited for
         self.wants_context = tool.signature.context_name is not None
@@ -196,6 +198,7 @@ class Hands:
         found = self.ready.get(tool)
         if found is None:
             found = self.ready[tool] = Prepared(tool)
+            found.limited = tool.name in self.guards.policies.tools
         return found
 
     def client(self, connection: str | None, measured: Measured) -> Any:

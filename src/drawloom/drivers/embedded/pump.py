@@ -327,7 +327,9 @@ class Pump:
         prepared = self.hands.ready.get(spec) or self.hands.prepared(spec)
         if self._sinks:
             self.telling.call(runner, command)
-        guarded = step.slot is not None or not prepared.unguarded
+        # What never waits reaches no service, and is never called twice at once.
+        guarded = step.slot is not None or prepared.limited
+        guarded = guarded or (prepared.waits and not prepared.unguarded)
         measured = Measured() if self._measures or guarded else None
         slot, client = step.slot, None
         connection = slot and runner.bindings.get(slot, slot)
