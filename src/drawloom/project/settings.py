@@ -15,6 +15,9 @@
     durability = "full"             # full | relaxed | memory
     keep_days = 30                  # how long runs that ended are kept
 
+    [policies]
+    concurrency = 10000             # calls at once; for the rest, see "Limit and protect services"
+
 `[policies]`, limits and instances are described in `policy_settings`.
 
 The files that `tools` names are trusted configuration code: they are Python,
