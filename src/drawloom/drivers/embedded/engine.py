@@ -40,6 +40,8 @@ from drawloom.errors import StateUnusable, ValueInvalid
 from drawloom.facts import Sink
 from drawloom.kernel import CancelRequested, Run
 from drawloom.runtime import Catalogue, Clients, Hands, StoredConnection
+from drawloom.runtime.guarding import Guards, Policies
+from drawloom.runtime.instances import with_instances
 
 Durability: TypeAlias = Literal["full", "relaxed", "memory"]
 
@@ -52,6 +54,7 @@ class Engine:
 
     *state* is the state directory, which this process then owns; it is not
     touched with durability `memory`. *keep_days* is how long runs that ended are kept.
+    *policies* are the limits that all runs share; safe ones where none are given.
     *recover* may name the unfinished runs to take up; the others then stay as they are
     (but for the runs that they started, or that started them). Beyond *runs_at_once*
     runs that are not over, a start is refused as `Overloaded`.
@@ -66,6 +69,7 @@ class Engine:
         durability: Durability = "full",
         doors: Doors | None = None,
         keep_days: float = 30.0,
+        policies: Policies | None = None,
         recover: bool | Collection[str] = True,
         runs_at_once: int = RUNS_AT_ONCE,
     ) -> None:
@@ -79,6 +83,7 @@ class Engine:
         self.unrecovered: dict[str, str] = {}  # run -> why it cannot go on
         self._doors = doors or Doors()
         self._keep_days = keep_days
+        self._policies = policies
         self._recover = recover
         self._runs_at_once = runs_at_once
         self._ownership: Ownership | None = None
@@ -87,7 +92,10 @@ class Engine:
         self._requests: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        hands = Hands(Clients(self.catalogue, self.connections, self._doors))
+        hands = Hands(
+            Clients(self.catalogue, with_instances(self.connections, self._policies), self._doors),
+            guards=Guards(self._policies),
+        )
         self._pump = Pump(hands, None)
         self._starts = Starts(self._pump, self.row_of, self._runs_at_once)
         self._links = self._pump.links = Links(self._starts, self._pump)
