@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from drawloom.chains.plan import Plan
 from drawloom.chains.subchains import FAILURE_INPUT
 from drawloom.errors import Failure, FailureKind
 from drawloom.kernel import CallFailed, CallSucceeded, Event, Finish, Run
 from drawloom.kernel.messages import StartChild
+
+#: More than there can be: an engine refuses starts long before.
+RUNS_THAT_WAIT: Final = 1 << 30
 
 
 def child_id(run_id: str, call: str) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from drawloom.drivers.embedded.clock import now
 from drawloom.drivers.embedded.runner import Runner
 from drawloom.drivers.family import (
+    RUNS_THAT_WAIT,
     answer,
     child_bindings,
     child_id,
@@ -15,10 +16,10 @@ from drawloom.drivers.family import (
     handler_input,
     refused,
 )
-from drawloom.drivers.turns import Turns
 from drawloom.errors import DrawloomError
 from drawloom.kernel import CancelRequested, Finish
 from drawloom.kernel.messages import Admit, Admitted, StartChild
+from drawloom.policies.admission import Admission
 
 if TYPE_CHECKING:
     from drawloom.drivers.embedded.pump import Pump
@@ -31,7 +32,8 @@ class Links:
     def __init__(self, starts: Starts, pump: Pump) -> None:
         self._starts = starts
         self._pump = pump
-        self._turns = Turns()
+        # The engine bounds its runs, and so those that wait.
+        self._rooms: Admission[str] = Admission(RUNS_THAT_WAIT)
 
     # -- sub-chains --------------------------------------------------------------
 
@@ -87,7 +89,8 @@ class Links:
         """Let a run begin, or have it wait for its turn."""
         runner.admit = command
         group = (runner.plan.name, command.key)
-        if self._turns.come(group, runner.run_id, command.limit, command.priority):
+        verdict = self._rooms.enter(runner.run_id, group, command.limit, command.priority)
+        if verdict == "go":
             self._pump.post(runner, Admitted(now()))
         else:
             self._pump.stand(runner, "queued")
@@ -96,11 +99,13 @@ class Links:
         """After a restart: who had its turn has it, who waited waits on."""
         if runner.run.admitted:
             runner.admit = command
-            self._turns.take((runner.plan.name, command.key), runner.run_id)
+            # Whatever the limit is now: it had its turn before.
+            self._rooms.enter(runner.run_id, (runner.plan.name, command.key), RUNS_THAT_WAIT)
 
     def _leave(self, runner: Runner, command: Admit) -> None:
         group = (runner.plan.name, command.key)
-        for run_id in self._turns.leave(group, runner.run_id, command.limit):
+        waited = self._rooms.withdraw(runner.run_id)
+        for run_id in () if waited else self._rooms.leave(group):
             other = self._pump.runners.get(run_id)
             if other is not None:
                 self._pump.stand(other, "running")
