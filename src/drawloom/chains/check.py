@@ -10,6 +10,7 @@ from drawloom.chains.check_desk import Desk, Enough, ToolFinder
 from drawloom.chains.check_graph import check_graph, check_inputs
 from drawloom.chains.check_references import check_references
 from drawloom.chains.check_steps import check_steps
+from drawloom.chains.check_tests import check_tests
 from drawloom.chains.document import Chain
 from drawloom.chains.findings import Finding
 from drawloom.chains.loading import read_source, salvage
@@ -62,6 +63,7 @@ def _meaning(chain: Chain, catalogue: ToolFinder, find_chain: FindChain | None) 
         check_references(desk)
         check_conditions(desk)
         check_graph(desk)
+        check_tests(desk)
     return desk.findings
 
 
