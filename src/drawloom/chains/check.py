@@ -67,6 +67,16 @@ def _meaning(chain: Chain, catalogue: ToolFinder, find_chain: FindChain | None) 
     return desk.findings
 
 
+def findings_of_tests(
+    chain: Chain, catalogue: ToolFinder, find_chain: FindChain | None = None
+) -> tuple[Finding, ...]:
+    """What is wrong with the tests of *chain* alone."""
+    desk = Desk(chain, catalogue, find_chain)
+    with suppress(Enough):
+        check_tests(desk)
+    return _in_order(desk.findings)
+
+
 def _in_order(findings: list[Finding]) -> tuple[Finding, ...]:
     return tuple(
         sorted(findings, key=lambda f: (f.line or 0, f.column or 0, f.severity, f.pointer))

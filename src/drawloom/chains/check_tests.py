@@ -136,9 +136,7 @@ def _tool(desk: Desk, name: str) -> Any:
         return None  # a finding of its own says so
 
 
-def step_named(
-    desk: Desk, key: str
-) -> tuple[Chain | None, Step | None, tuple[str, str] | None]:
+def step_named(desk: Desk, key: str) -> tuple[Chain | None, Step | None, tuple[str, str] | None]:
     """The step that *key* (`late`, `tell[3]#2`, `double/twice`) names, or what is wrong."""
     prefix, _, place = key.rpartition("/")
     chain: Chain | None = desk.chain

@@ -45,8 +45,8 @@ class Outcome:
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """What there is to say, the most telling first."""
-        return (*self.problems, *self.differences)
+        """What there is to say; of a wrong test only what is wrong with it."""
+        return self.problems or self.differences
 
 
 def run_case(case: Case, plan: Plan, catalogue: Catalogue, longest: float = LONGEST) -> Outcome:
