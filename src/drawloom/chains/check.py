@@ -10,6 +10,7 @@ from drawloom.chains.check_desk import Desk, Enough, ToolFinder
 from drawloom.chains.check_graph import check_graph, check_inputs
 from drawloom.chains.check_references import check_references
 from drawloom.chains.check_steps import check_steps
+from drawloom.chains.check_tests import check_tests
 from drawloom.chains.document import Chain
 from drawloom.chains.findings import Finding
 from drawloom.chains.loading import read_source, salvage
@@ -62,7 +63,18 @@ def _meaning(chain: Chain, catalogue: ToolFinder, find_chain: FindChain | None) 
         check_references(desk)
         check_conditions(desk)
         check_graph(desk)
+        check_tests(desk)
     return desk.findings
+
+
+def findings_of_tests(
+    chain: Chain, catalogue: ToolFinder, find_chain: FindChain | None = None
+) -> tuple[Finding, ...]:
+    """What is wrong with the tests of *chain* alone."""
+    desk = Desk(chain, catalogue, find_chain)
+    with suppress(Enough):
+        check_tests(desk)
+    return _in_order(desk.findings)
 
 
 def _in_order(findings: list[Finding]) -> tuple[Finding, ...]:

@@ -69,6 +69,10 @@ RULES: dict[str, str] = {
     # The input
     "bad-input-schema": "The schema of an input is not a JSON Schema (2020-12).",
     "bad-default": "The default of an input does not fit its own schema.",
+    # Tests of the chain
+    "unknown-in-test": "A test speaks of a step, tool or call that the chain does not have.",
+    "bad-answer": "An answer of a test is none, or does not fit the output of its tool.",
+    "bad-test": "A test cannot be what its author means: a name twice, a broken condition.",
     # What nobody uses
     "unused-step": "A step that only looks, and whose output nobody reads.",
     "unused-input": "An input that nobody reads.",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+from drawloom.chains.tests_schema import tests_schema
 from drawloom.dataflow.durations import DURATION_PATTERN
 from drawloom.errors import FailureKind
 
@@ -22,7 +23,7 @@ WHOLE_REFERENCE = r"^\$\{[\s\S]*\}$"
 
 # In the document from the first release, so that nothing has to move when they come to life.
 LATER_STEP_FIELDS = ("cache", "resources")
-LATER_CHAIN_FIELDS = ("tests",)
+LATER_CHAIN_FIELDS: tuple[str, ...] = ()
 LATER_TOOLS = ("core.python",)
 
 _LATER = " Not supported yet: `drawloom check` refuses it."
@@ -82,7 +83,7 @@ def _chain_fields() -> dict[str, Any]:
             "description": "Which of the runs that wait go first: the higher the sooner.",
             "type": "integer", "minimum": -1000, "maximum": 1000,
         },
-        "tests": {"description": "Tests of this chain." + _LATER, "type": "array"},
+        "tests": tests_schema(),
         **_for_people(),
     }  # fmt: skip
 

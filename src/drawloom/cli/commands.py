@@ -26,6 +26,8 @@ findings}}."""
 _COMMANDS: Final = {
     "run": "Run a chain, and see how it goes.",
     "check": "Find what is wrong with chains, without running them.",
+    "plan": "Say what a run would touch, with nothing done.",
+    "test": "Run the tests of chains; nothing outside is touched.",
     "tools": "List, show and call the tools that there are.",
     "runs": "Look at runs; cancel, answer, resolve, repeat or replay them.",
     "schema": "Print the JSON Schema of chains, tools and connections.",

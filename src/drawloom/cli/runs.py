@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from drawloom.cli import runs_acting, runs_answering
+from drawloom.cli import runs_acting, runs_answering, runs_to_test
 from drawloom.cli.options import (
     AsJson,
     ProjectFolder,
@@ -28,6 +28,7 @@ for _command in (
     runs_answering.signal,
     runs_answering.rerun,
     runs_acting.replay,
+    runs_to_test.to_test,
 ):
     runs.command(_command)
 

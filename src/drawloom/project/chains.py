@@ -14,6 +14,7 @@ from drawloom.chains.reading import Limits
 
 MOST_FILES: Final = 10_000
 _ENDINGS: Final = (".yaml", ".yml", ".json")
+_TESTS: Final = (".test.yaml", ".test.yml", ".test.json")
 _PASSED: Final = frozenset({"node_modules", "site", "__pycache__"})
 _NAME: Final = re.compile(
     rb"""(?m)^(?:chain:[ \t]*|\s*\{\s*"?chain"?\s*:\s*|\s*"chain"\s*:\s*)["']?([a-z0-9][a-z0-9-]*)"""
@@ -43,13 +44,19 @@ class ChainFiles:
         """The files of each chain, by its name."""
         if self._found is None:
             self._found = {}
-            for path in _files(self._folder):
-                if (name := _name_in(path)) is not None:
+            for path in files_in(self._folder):
+                if not is_test_file(path) and (name := _name_in(path)) is not None:
                     self._found.setdefault(name, []).append(path)
         return self._found
 
 
-def _files(folder: Path) -> Iterator[Path]:
+def is_test_file(path: Path) -> bool:
+    """Whether a file holds tests of a chain, by its name: `late-orders.test.yaml`."""
+    return path.name.endswith(_TESTS)
+
+
+def files_in(folder: Path) -> Iterator[Path]:
+    """The YAML and JSON files of a folder and those below it, in order; hidden ones are passed."""
     count = 0
     for place, folders, names in walk(folder):
         folders[:] = sorted(f for f in folders if not f.startswith(".") and f not in _PASSED)

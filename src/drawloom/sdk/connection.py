@@ -23,6 +23,10 @@ class Connection(BaseModel):
         """Open the client or pool; the runtime keeps it, shares it and closes it."""
         raise NotImplementedError
 
+    def look(self, doors: Doors) -> AbstractAsyncContextManager[Any]:
+        """Open what planners look through: the client, unless opening one changes something."""
+        return self.open(doors)
+
     async def check(self, client: Any) -> dict[str, Any]:
         """Ask the service how it is; what it says (server, version) is shown to people."""
         return {}

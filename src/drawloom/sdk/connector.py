@@ -63,6 +63,7 @@ class Tool:
     ) -> None:
         self.name = name
         self.construct = construct
+        self.planner: ToolFunction | None = None
         self.function = function
         self.readonly_input = readonly_input
         self.effect = effect
@@ -83,6 +84,11 @@ class Tool:
         self.__doc__ = self.doc
         self.__name__ = function.__name__
         self.__wrapped__ = function
+
+    def plan(self, planner: ToolFunction) -> ToolFunction:
+        """Register what tells, with nothing done, what a call would touch; see `sdk.planning`."""
+        self.planner = planner
+        return planner
 
     @cached_property
     def signature(self) -> schemas.Signature:

@@ -1,11 +1,13 @@
-"""A simulated run that is under way."""
+"""Simulated runs that are under way, and the start keys that they began with."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from typing import Any
 
 from drawloom.drivers.simulated.clock import Alarm
+from drawloom.drivers.starting import other_input
 from drawloom.kernel import Run
 from drawloom.kernel.messages import Admit
 
@@ -45,3 +47,23 @@ class Active:
             else:
                 waiter.set_exception(exc)
         self.waiters.clear()
+
+
+class StartKeys:
+    """Which run began with a start key, for each chain."""
+
+    def __init__(self) -> None:
+        self._runs: dict[tuple[str, str], tuple[str, Run]] = {}
+
+    def first(self, chain: str, key: str, given: Any) -> str | None:
+        """The run that began with *key*. Raises `ValueInvalid` if its input was another."""
+        found = self._runs.get((chain, key))
+        if found is None:
+            return None
+        run_id, run = found
+        if run.scope.get("input", given) != given:
+            raise other_input(key, run_id)
+        return run_id
+
+    def note(self, chain: str, key: str, run_id: str, run: Run) -> None:
+        self._runs[chain, key] = (run_id, run)

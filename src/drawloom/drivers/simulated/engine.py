@@ -21,11 +21,11 @@ from drawloom.drivers.answering import approved, signalled
 from drawloom.drivers.pulling import pulled
 from drawloom.drivers.resolving import Resolution, resolved
 from drawloom.drivers.results import Result
-from drawloom.drivers.simulated.active import Active
+from drawloom.drivers.simulated.active import Active, StartKeys
 from drawloom.drivers.simulated.clock import Clock
 from drawloom.drivers.simulated.evaluating import evaluated
 from drawloom.drivers.simulated.linking import Links
-from drawloom.drivers.starting import FROM_THE_START, Beginning, other_input, started
+from drawloom.drivers.starting import FROM_THE_START, Beginning, started
 from drawloom.errors import Failure, FailureKind, ValueInvalid
 from drawloom.facts import Fact, RunEnded, RunStalled, RunStarted, Sink, StepEnded
 from drawloom.kernel import (
@@ -71,7 +71,7 @@ class SimulatedEngine:
         self._budget = budget
         self._active: dict[str, Active] = {}
         self._ended: dict[str, Run] = {}
-        self._keys: dict[tuple[str, str], str] = {}
+        self._keys = StartKeys()
         self._inbox: deque[tuple[Active, Event]] = deque()
         self._links = Links(self._begin, self._post, self._active, self.clock)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -108,27 +108,15 @@ class SimulatedEngine:
     ) -> str:
         """Begin a run; its id. Raises `ValueInvalid` for input that does not fit."""
         if beginning.key is not None:
-            first = self._first(plan, input, beginning)
+            event = started(plan, input, beginning, self.clock.now)
+            first = self._keys.first(plan.name, beginning.key, event.input)
             if first is not None:
                 return first
         run_id = run_id or f"run-{len(self._active) + len(self._ended) + 1}"
         active = self._begin(plan, input, run_id, bindings or {}, beginning)
         if beginning.key is not None:
-            self._keys[plan.name, beginning.key] = run_id
+            self._keys.note(plan.name, beginning.key, run_id, active.run)
         return active.run.run_id
-
-    def _first(
-        self, plan: Plan, given: Mapping[str, Any] | None, beginning: Beginning
-    ) -> str | None:
-        """The run that began with this start key, if there is one."""
-        first = self._keys.get((plan.name, beginning.key or ""))
-        if first is None:
-            return None
-        run = self._ended[first] if first in self._ended else self._active[first].run
-        event = started(plan, given, beginning, self.clock.now)
-        if run.scope.get("input", event.input) != event.input:
-            raise other_input(beginning.key or "", first)
-        return first
 
     def _begin(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 # The tools register themselves with the connector when their module is read.
-from drawloom.connectors.databases.postgresql import tools
+from drawloom.connectors.databases.postgresql import planning, tools
 from drawloom.connectors.databases.postgresql.connection import connector
 
-__all__ = ["connector", "tools"]
+__all__ = ["connector", "planning", "tools"]

@@ -16,6 +16,7 @@ from drawloom.sdk import Connection, Connector
 
 if TYPE_CHECKING:
     from drawloom.connectors.databases.sqlite.database import Database
+    from drawloom.connectors.databases.sqlite.glance import Glance
     from drawloom.sdk.doors import Doors
 
 
@@ -50,6 +51,17 @@ class SqliteConnection(Connection):
             yield database
         finally:
             await asyncio.to_thread(database.close)
+
+    @asynccontextmanager
+    async def look(self, doors: Doors) -> AsyncIterator[Glance]:
+        """The file for planners: it is neither made nor changed, nor anything beside it."""
+        from drawloom.connectors.databases.sqlite.glance import Glance
+
+        glance = await asyncio.to_thread(Glance, _place(self.path, doors.root))
+        try:
+            yield glance
+        finally:
+            glance.close()
 
     async def check(self, client: Database) -> dict[str, Any]:
         """The library's version and the journal mode of the file."""

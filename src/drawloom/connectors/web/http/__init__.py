@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from drawloom.connectors.web.http import paging, tools
+from drawloom.connectors.web.http import paging, planning, tools
 from drawloom.connectors.web.http.connection import HttpConnection, connector
 
-__all__ = ["HttpConnection", "connector", "paging", "tools"]
+__all__ = ["HttpConnection", "connector", "paging", "planning", "tools"]

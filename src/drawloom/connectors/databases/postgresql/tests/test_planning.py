@@ -1,0 +1,89 @@
+"""The planners ask the server, and the server changes nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from drawloom.connectors.databases.postgresql import connector
+from drawloom.connectors.databases.postgresql.connection import PostgresqlConnection
+from drawloom.sdk import ToolError
+from drawloom.sdk.doors import Doors
+from drawloom.sdk.planning import Touch
+
+
+@pytest.fixture
+async def client(postgresql: dict[str, Any], tmp_path: Path) -> Any:
+    made = PostgresqlConnection(**{**postgresql, "max_connections": 2})
+    async with made.open(Doors(tmp_path)) as client:
+        async with client.writing() as connection:
+            await connection.execute("create table orders (id int, name text)")
+            await connection.execute(
+                "insert into orders select n, 'a' from generate_series(1,9) n"
+            )
+        yield client
+
+
+async def told(client: Any, tool: str, **args: Any) -> list[tuple[str, str]]:
+    planner: Any = connector.tools[f"postgresql.{tool}"].planner
+    touches: list[Touch] = await planner(client, **args)
+    return [(touch.does, touch.what) for touch in touches]
+
+
+async def count(client: Any) -> int:
+    async with client.reading() as connection:
+        return int(await connection.fetchval("select count(*) from orders"))
+
+
+@pytest.mark.parametrize(
+    ("sql", "args", "touches"),
+    [
+        ("select * from orders where id < $1", [3], [("reads", "rows of orders")]),
+        ("select 1", [], [("reads", "no table")]),
+        ("insert into orders values (1)", [], [("creates", "rows of orders")]),
+        (
+            "delete from orders where id = $1",
+            [3],
+            [("deletes", "rows of orders"), ("reads", "rows of orders")],
+        ),
+        (
+            "update orders set name = 'b'",
+            [],
+            [("changes", "rows of orders"), ("reads", "rows of orders")],
+        ),
+        (
+            "drop table orders",
+            [],
+            [("runs", "drop table orders (the server does not explain it)")],
+        ),
+        (
+            "analyze select 1",
+            [],
+            [("runs", "analyze select 1 (the server does not explain it)")],
+        ),
+    ],
+)
+async def test_a_statement_is_explained_and_not_run(
+    client: Any, sql: str, args: list[Any], touches: list[tuple[str, str]]
+) -> None:
+    assert await told(client, "execute", sql=sql, args=args) == touches
+    assert await count(client) == 9
+
+
+async def test_many_lists_of_values(client: Any) -> None:
+    [touch] = await told(
+        client, "execute_many", sql="insert into orders values ($1)", args=[[1], [2]]
+    )
+    assert touch == ("creates", "rows of orders, for each of 2 lists of values")
+    assert await told(client, "execute_many", sql="insert into orders values ($1)", args=[]) == []
+    assert await count(client) == 9
+
+
+async def test_a_statement_that_is_wrong_is_told(client: Any) -> None:
+    planner: Any = connector.tools["postgresql.query"].planner
+    with pytest.raises(Exception, match="nowhere"):
+        await planner(client, sql="select * from nowhere")
+    with pytest.raises(ToolError, match="has 1 parameters"):
+        await planner(client, sql="select $1::int", args=[])

@@ -1,0 +1,104 @@
+"""The simulated engine, with a test's answers in the place of tools."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+from drawloom.dataflow.validation import validator_for
+from drawloom.dataflow.values import encode_value
+from drawloom.drivers.simulated import Clock, Result, SimulatedEngine
+from drawloom.drivers.simulated.active import Active
+from drawloom.errors import Failure, FailureKind, ToolError, ValueInvalid
+from drawloom.kernel import CallTool, Run
+from drawloom.policies import Effect
+from drawloom.runtime import Catalogue
+from drawloom.sdk import Tool
+from drawloom.testing.case import Answer
+from drawloom.testing.script import Made, Script
+
+_SLEEP = "core.sleep"
+
+
+def runs_for_real(tool: Tool) -> bool:
+    """Whether a test may call *tool*: it touches nothing outside."""
+    if tool.connection is not None:
+        return False
+    return tool.effect is Effect.PURE or tool.name.startswith("core.")
+
+
+class ScriptedEngine(SimulatedEngine):
+    """Answers calls by *script*. Makes no connection: nothing that needs one is called."""
+
+    def __init__(self, catalogue: Catalogue, clock: Clock, script: Script, chain: str) -> None:
+        super().__init__(catalogue, clock)
+        self._script = script
+        self._chain = chain
+
+    def run_of(self, run_id: str) -> Run:
+        """The run, under way or ended."""
+        if run_id in self._ended:
+            return self._ended[run_id]
+        return self._found(run_id).run
+
+    async def quiet(self, run_id: str) -> Result:
+        """Let all go on until nothing does without somebody outside; then how the run stands."""
+        waiter = asyncio.create_task(self.wait(run_id))
+        await asyncio.sleep(0)
+        while self._pump is not None and not self._pump.done():
+            await asyncio.wait({self._pump})
+            await asyncio.sleep(0)
+        if waiter.done():
+            return waiter.result()
+        waiter.cancel()
+        with suppress(asyncio.CancelledError):
+            await waiter
+        return Result(self.run_of(run_id))
+
+    async def _answer(self, active: Active, command: CallTool, tool: Tool) -> Any:
+        step = command.step.name
+        if active.run.plan.name != self._chain:
+            step = f"{active.run.plan.name}/{step}"
+        made = Made(step, command.call, command.args)
+        self._script.made.append(made)
+        place = command.call.partition("#")[0]
+        answer = self._script.answer(made, place, tool.name)
+        if answer is not None:
+            return await self._given(answer, made, tool)
+        if not runs_for_real(tool):
+            raise self._unanswered(made, tool)
+        if tool.name == _SLEEP:
+            await self.clock.sleep(command.args["seconds"])
+            return {"seconds": command.args["seconds"]}
+        return await super()._answer(active, command, tool)
+
+    async def _given(self, answer: Answer, made: Made, tool: Tool) -> Any:
+        if answer.after:
+            await self.clock.sleep(answer.after)
+        if answer.failure is not None:
+            raise ToolError(answer.failure)
+        try:
+            validator_for(tool.output_schema).check(answer.output, f"the answer to {made.call}")
+        except ValueInvalid as exc:
+            raise self._wrong(f"{exc}; {tool.name} cannot give that") from None
+        return encode_value(answer.output)
+
+    def _unanswered(self, made: Made, tool: Tool) -> ToolError:
+        return self._wrong(
+            f"step {made.step} calls {tool.name} ({tool.effect}), and the test gives no answer; "
+            f"add `answers: {{{made.step}: {{output: …}}}}`"
+        )
+
+    def _wrong(self, problem: str) -> ToolError:
+        self._script.problems.append(problem)
+        return ToolError(Failure(FailureKind.DEFECT, f"the test is wrong: {problem}"))
+
+
+def calls_by_step(script: Script) -> Mapping[str, list[Mapping[str, Any]]]:
+    """The arguments of every call, by step."""
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for made in script.made:
+        found.setdefault(made.step, []).append(made.args)
+    return found
