@@ -9,7 +9,7 @@ import pytest
 from typing_extensions import TypedDict
 
 from drawloom.chains import Chain, compile_chain, load
-from drawloom.chains.check import check, findings_of_tests
+from drawloom.chains.check import check, check_text, findings_of_tests
 from drawloom.errors import ValueInvalid
 from drawloom.runtime import Catalogue
 from drawloom.sdk import tool
@@ -460,6 +460,34 @@ def test_a_wrong_test_is_found_in_its_place(test: str, code: str, suggestion: st
 def test_two_tests_of_one_name() -> None:
     found = findings_of_tests(chain("\n  - {name: a}\n  - {name: a}\n"), CATALOGUE)
     assert [(f.code, f.pointer) for f in found] == [("bad-test", "/tests/1/name")]
+
+
+def test_a_broken_test_does_not_hide_or_shift_what_else_is_wrong() -> None:
+    text = CHAIN.replace("output:", "  bad: {use: my.lok}\noutput:")
+    text += "tests:\n  - {expect: {}}\n  - {name: a, answers: {gone: {output: 1}}}\n"
+    found = check_text(text, CATALOGUE)
+    assert [(f.code, f.line) for f in found if f.severity == "error"] == [
+        ("unknown-tool", 10),
+        ("missing-field", 13),
+    ]
+
+
+def test_an_approval_inside_a_sub_chain() -> None:
+    inner = load(
+        "chain: inner\nsteps: {ask: {use: core.approve, with: {title: well}}}\noutput: yes\n"
+    )
+    outer = load("""\
+chain: outer
+steps: {sub: {use: core.chain, with: {chain: inner}}}
+tests:
+  - {name: said, events: [{at: 1h, approve: inner/ask, by: me}]}
+  - {name: waits, expect: {status: waiting}}
+  - {name: never, events: [{at: 1h, approve: other/ask, by: me}], expect: {status: waiting}}
+""")
+    plan = compile_chain(outer, CATALOGUE.find, find_chain=lambda name: inner)
+    outcomes = [run_case(case_of(test, Path()), plan, CATALOGUE) for test in outer.tests]
+    assert [o.verdict for o in outcomes] == ["passed", "passed", "wrong"], outcomes
+    assert "no run of chain 'other' is under way" in outcomes[2].lines[0]
 
 
 def test_coverage_names_what_no_test_reached() -> None:

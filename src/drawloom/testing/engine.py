@@ -43,6 +43,13 @@ class ScriptedEngine(SimulatedEngine):
             return self._ended[run_id]
         return self._found(run_id).run
 
+    def run_under_way(self, chain: str) -> str:
+        """The run of a sub-chain that is under way, the first of them. Raises `ValueInvalid`."""
+        for run_id, active in self._active.items():
+            if active.run.plan.name == chain:
+                return run_id
+        raise ValueInvalid(f"no run of chain {chain!r} is under way then")
+
     async def quiet(self, run_id: str) -> Result:
         """Let all go on until nothing does without somebody outside; then how the run stands."""
         waiter = asyncio.create_task(self.wait(run_id))

@@ -21,6 +21,7 @@ from drawloom.testing.outside import Outside
 from drawloom.testing.script import Script
 
 LONGEST: Final = 60.0  # seconds of real time
+_OPEN: Final = ("waiting", "unknown")
 
 Verdict: TypeAlias = Literal["passed", "failed", "wrong"]
 
@@ -74,7 +75,8 @@ async def _run(
         run_id = await it.start(plan, case.input, run_id=case.run, beginning=beginning)
         outside = Outside(it, run_id, case.happenings)
         result = await it.quiet(run_id)
-        while result.status in ("waiting", "unknown") and await outside.go_on():
+        to_the_end = case.expect.get("status") not in _OPEN
+        while result.status in _OPEN and await outside.go_on(to_the_end=to_the_end):
             result = await it.quiet(run_id)
         script.problems += [*outside.problems, *outside.left()]
         return result
