@@ -27,7 +27,16 @@ def test_people_see_steps_result_and_what_to_do_next(bench: Any) -> None:
 def test_json_is_one_document_and_nothing_else(bench: Any) -> None:
     done = bench.here("run", "double.yaml", "--json", "-i", "n=5")
     shown = done.json
-    assert list(shown) == ["run", "chain", "status", "output", "failure", "unknown", "steps"]
+    assert list(shown) == [
+        "run",
+        "chain",
+        "status",
+        "output",
+        "failure",
+        "unknown",
+        "waits",
+        "steps",
+    ]
     assert shown["status"] == "succeeded"
     assert shown["output"] == {"twice": 10, "each": [10, 20, 30]}
     assert shown["steps"]["each"]["items_done"] == 3

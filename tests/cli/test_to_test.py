@@ -150,9 +150,9 @@ def test_a_resolved_call_is_an_event_of_the_test(shop: Bench) -> None:
 
 def test_examples_of_constructs_become_tests(shop: Bench) -> None:
     examples = Path(__file__).parents[2] / "examples"
-    for name in ("sub-chain", "double", "approve", "wait", "compensate", "book-trip"):
+    for name in ("sub-chain", "double", "approve", "wait", "repeat", "enrich"):
         (shop.folder / f"{name}.yaml").write_text((examples / f"{name}.yaml").read_text())
-    for name in ("sub-chain", "approve", "wait", "compensate"):
+    for name in ("sub-chain", "approve", "wait", "repeat", "enrich"):
         run = shop.here("run", f"{name}.yaml", "--json", "--wait").json["run"]
         done = shop.here("runs", "to-test", run)
         assert done.code == 0, (name, done.err)

@@ -28,6 +28,7 @@ from textwrap import dedent
 import pytest
 
 from drawloom.chains.check import check_text
+from drawloom.project.chains import ChainFiles
 from drawloom.runtime import Catalogue
 
 ROOT = Path(__file__).parents[2]
@@ -212,7 +213,10 @@ def test_doctests_pass() -> None:
 
 @pytest.mark.parametrize("path", sorted((ROOT / "examples").rglob("*.yaml")), ids=lambda p: p.name)
 def test_an_example_chain_is_clean(path: Path, catalogue: Catalogue) -> None:
-    assert [str(f) for f in check_text(path.read_bytes(), catalogue, file=path.name)] == []
+    found = check_text(
+        path.read_bytes(), catalogue, file=path.name, find_chain=ChainFiles(path.parent)
+    )
+    assert [str(f) for f in found] == []
 
 
 # -- the harness itself: what it must refuse -----------------------------------------

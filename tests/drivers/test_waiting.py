@@ -36,7 +36,7 @@ async def test_a_run_may_end_before_anybody_waits(catalogue: Catalogue, tmp_path
 
     async with Engine(catalogue, state=tmp_path) as engine:
         engine.watch(note)
-        runner = engine._start(plan, {}, None, None, Beginning())
+        runner = engine._starts.start(plan, {}, None, None, Beginning())
         async with asyncio.timeout(30):
             await over.wait()
             await runner.ended()

@@ -96,11 +96,27 @@ def _check_fields(desk: Desk, step: Step, path: Way) -> None:
         more = "remove it, or give the step a for_each"
         where = (*path, "batch")
         desk.report("needless-field", message, where, key=True, suggestion=more)
+    _check_stream(desk, step, path)
     mapped = step.for_each is not None or step.batch is not None or step.repeat is not None
     if step.use == ENRICH and mapped:
         message = "core.enrich goes over its rows by itself"
         more = "remove for_each, batch and repeat"
         desk.report("needless-field", message, path, key=True, suggestion=more)
+
+
+def _check_stream(desk: Desk, step: Step, path: Way) -> None:
+    """Items of a stream are not kept: nothing may want them later, or choose among them."""
+    written = step.for_each if isinstance(step.for_each, str) else ""
+    tool = desk.tools.get(written.removeprefix("${steps.").removesuffix("}"))
+    if not written.startswith("${steps.") or not getattr(tool, "streams", False):
+        return
+    if step.compensate is not None:
+        message = "the items of a stream are not kept, so they cannot be undone one by one"
+        desk.report("stream-misused", message, (*path, "compensate"), key=True)
+    if step.when is not None and ("item" in str(step.when) or "index" in str(step.when)):
+        message = "`when` cannot look at the items of a stream"
+        more = "let the tool choose them, or an expression in `with`"
+        desk.report("stream-misused", message, (*path, "when"), suggestion=more)
 
 
 def _check_undo(desk: Desk, step: Step, path: Way) -> None:

@@ -163,11 +163,26 @@ def _check_read(
     if not names_a_step(desk, read):
         more = did_you_mean(read[1], desk.chain.steps)
         return wrong("unknown-step", f"there is no step {read[1]!r}", 1, more)
+    if _is_stream(desk, read) and read[0] == "steps" and not _may_stream(reference, path):
+        message = f"steps.{read[1]} is a stream, which only for_each can read"
+        more = f"write for_each: ${{steps.{read[1]}}}, or use a tool that gives a list"
+        return wrong("stream-misused", message, 1, more)
     # A plain path knows its indices too; an expression only the names that it reads.
     place, depth = place_of(desk, reference.path or read, view)
     if place.found:
         return True
     return _missing(desk, reference, reference.path or read, path, (place, depth))
+
+
+def _is_stream(desk: Desk, parts: Way) -> bool:
+    """Whether a path begins in the output of a step that gives a stream."""
+    tool = desk.tools.get(str(parts[1])) if len(parts) > 1 and parts[0] == "steps" else None
+    return getattr(tool, "streams", False)
+
+
+def _may_stream(reference: Reference, path: Way) -> bool:
+    whole = reference.whole and reference.path is not None and len(reference.path) == 2
+    return path[-1:] == ("for_each",) and whole
 
 
 def _root(desk: Desk, name: str) -> str:
@@ -221,7 +236,7 @@ def _check_fit(
             offset=offset,
             suggestion=f"give a default: ${{{shown} ?? …}}",
         )
-    if place.schema is None or place.mapped:
+    if place.schema is None or place.mapped or _is_stream(desk, parts):
         return
     if not reference.whole:
         _check_inside_text(desk, shown, place.schema, path, offset)

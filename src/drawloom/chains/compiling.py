@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from drawloom.chains.compiling_step import Part, template_of
 from drawloom.chains.document import Chain
-from drawloom.chains.plan import Outcome, Plan, Queueing, ToolSpec
+from drawloom.chains.plan import Outcome, Plan, PlanStep, Queueing, ToolSpec
 from drawloom.chains.schema import LATER_CHAIN_FIELDS, LATER_STEP_FIELDS, LATER_TOOLS
 from drawloom.chains.subchains import (
     CHAIN,
@@ -50,26 +50,7 @@ def compile_chain(
         part.name: find_tool(part.step.compensate.use) for part in order if part.step.compensate
     }
     known = _effects([*specs.values(), *undoing.values()], effects or {})
-    index = {part.name: i for i, part in enumerate(order)}
-    cleanup = _cleanup(order)
-    handled = {n for part in order for n, outcome in part.needs.items() if outcome == "failed"}
-    feeds: dict[str, list[tuple[int, Outcome]]] = {part.name: [] for part in order}
-    for part in order:
-        for source, outcome in part.needs.items():
-            feeds[source].append((index[part.name], outcome))
-    steps = tuple(
-        part.compiled(
-            index[part.name],
-            specs[part.name],
-            known,
-            tuple(feeds[part.name]),
-            handled=part.name in handled,
-            cleanup=part.name in cleanup,
-            child=family.known.get(child_name(part.step) or ""),
-            undo=undoing.get(part.name),
-        )
-        for part in order
-    )
+    steps = _steps(order, specs, undoing, known, family)
     on_failure = family.on_failure()
     output = template_of(chain.output, "output")
     reads = output.reads.union(*(part.reads for part in order))
@@ -90,6 +71,35 @@ def compile_chain(
         timeout=chain.timeout,
         queueing=_queueing(chain),
         priority=chain.priority or 0,
+    )
+
+
+def _steps(
+    order: list[Part],
+    specs: Mapping[str, ToolSpec],
+    undoing: Mapping[str, ToolSpec],
+    effects: Mapping[str, Effect],
+    family: Family,
+) -> tuple[PlanStep, ...]:
+    index = {part.name: i for i, part in enumerate(order)}
+    cleanup = _cleanup(order)
+    handled = {n for part in order for n, outcome in part.needs.items() if outcome == "failed"}
+    feeds: dict[str, list[tuple[int, Outcome]]] = {part.name: [] for part in order}
+    for part in order:
+        for source, outcome in part.needs.items():
+            feeds[source].append((index[part.name], outcome))
+    return tuple(
+        part.compiled(
+            index[part.name],
+            specs[part.name],
+            effects,
+            tuple(feeds[part.name]),
+            handled=part.name in handled,
+            cleanup=part.name in cleanup,
+            child=family.known.get(child_name(part.step) or ""),
+            undo=undoing.get(part.name),
+        )
+        for part in order
     )
 
 

@@ -137,6 +137,11 @@ class Plan:
         return hashlib.blake2b(text, digest_size=16).hexdigest()
 
     @cached_property
+    def streams(self) -> bool:
+        """Whether any step gives a stream."""
+        return any(step.construct == "stream" for step in self.steps)
+
+    @cached_property
     def by_name(self) -> Mapping[str, PlanStep]:
         """The steps by their names, and what undoes them by `NAME!undo`."""
         known = {step.name: step for step in self.steps}

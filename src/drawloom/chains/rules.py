@@ -42,6 +42,7 @@ RULES: dict[str, str] = {
     "wrong-literal": "A value written in the chain does not fit the tool's input.",
     "retry-once": "A `once` tool is tried again only where nothing can have happened.",
     # What the engine does itself
+    "stream-misused": "A stream is read by something else than a `for_each`, or by its `when`.",
     "unknown-chain": "There is no chain of that name, or the name is not written out.",
     "wrong-chain": "A chain that this one starts is itself wrong, or needs what it is not given.",
     "chain-cycle": "Chains start each other for ever, or lie too deep in each other.",

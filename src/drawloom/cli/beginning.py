@@ -8,7 +8,7 @@ from pathlib import Path
 from drawloom.chains import Plan
 from drawloom.cli.options import Beginnings
 from drawloom.dataflow.values import read_json
-from drawloom.drivers.starting import FROM_THE_START, Beginning
+from drawloom.drivers.starting import Beginning
 from drawloom.errors import ValueInvalid
 from drawloom.kernel import Pin, Run
 from drawloom.kernel.partial import before, behind, check
@@ -16,10 +16,8 @@ from drawloom.kernel.partial import before, behind, check
 _LARGEST = 64 << 20  # bytes
 
 
-def beginning_of(plan: Plan, given: Beginnings | None) -> Beginning:
+def beginning_of(plan: Plan, given: Beginnings) -> Beginning:
     """What the options of `drawloom run` say. Raises `ValueInvalid`."""
-    if given is None:
-        return FROM_THE_START
     pins = _pins(plan, given.pin or ())
     only = None if given.only is None else tuple(given.only)
     if given.to is not None:

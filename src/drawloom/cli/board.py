@@ -6,7 +6,15 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from drawloom.facts import CallStarted, Fact, RunEnded, RunStalled, StepEnded, ToolCall
+from drawloom.facts import (
+    BreakerChanged,
+    CallStarted,
+    Fact,
+    RunEnded,
+    RunStalled,
+    StepEnded,
+    ToolCall,
+)
 
 
 def now() -> int:
@@ -50,7 +58,7 @@ class Board:
 
     def take(self, fact: Fact) -> Row | None:
         """Take a fact; the row that it changed is given back."""
-        if fact.run != self.run:
+        if isinstance(fact, BreakerChanged) or fact.run != self.run:
             return None
         if isinstance(fact, RunEnded):
             self.status = fact.status

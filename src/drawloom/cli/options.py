@@ -68,8 +68,16 @@ RunId: TypeAlias = Annotated[str, Parameter(name="ID", help="A run's id, or the 
 @Parameter(name="*")
 @dataclass(frozen=True)
 class Beginnings:
-    """How a run begins, besides its input."""
+    """How a run begins, besides its input, and how long it is waited for."""
 
+    id: Annotated[
+        str | None,
+        Parameter(help="The id of the run; else one is made. An id is used once."),
+    ] = None
+    wait: Annotated[
+        bool,
+        Parameter(negative="", help="Wait for people and signals, too, until the run is over."),
+    ] = False
     key: Annotated[
         str | None,
         Parameter(help="A start key: a second start with it gives the first run."),

@@ -37,14 +37,6 @@ def run(
         ),
     ] = None,
     json: AsJson = False,
-    id: Annotated[
-        str | None,
-        Parameter(name="--id", help="The id of the run; else one is made. An id is used once."),
-    ] = None,
-    wait: Annotated[
-        bool,
-        Parameter(negative="", help="Wait for people and signals, too, until the run is over."),
-    ] = False,
     beginning: Beginnings | None = None,
     durability: DurabilityChoice = None,
     state: StateFolder = None,
@@ -55,17 +47,15 @@ def run(
     The chain is checked first; nothing starts where the check finds an error.
     Ctrl-C asks the run to stop and waits for its clean-up; a second Ctrl-C leaves
     at once, and the run goes on at the next start. Runs that an earlier process
-    left unfinished are taken up again, and waited for. Exit codes: 0 succeeded,
-    1 failed or cancelled, 2 nothing was started, 3 the state is not to be had,
-    4 it waits for a person or a signal, 130 interrupted.
+    left unfinished are taken up again, and waited for.
+
+    Exit codes: 0 succeeded, 1 failed or cancelled, 2 nothing was started, 3 no state
+    to be had, 4 it waits for a person or a signal, 130 interrupted.
 
     With --json: {run, chain, status, output, failure, unknown, waits, steps}, where
-    steps gives by name {tool, status, attempts, seconds, failure, items_done,
-    items_total} and a failure is {kind, message, retry_after, details,
-    harmless}.
+    steps gives by name {tool, status, attempts, seconds, failure, items_done, items_total}.
 
     For example:
-      drawloom run orders.yaml --input days=3
       drawloom run orders.yaml --input-json @input.json --json
       drawloom run orders.yaml --bind db=sqlite:path=orders.db
       drawloom run orders.yaml --to late --pin big='{"value": []}'
@@ -74,6 +64,7 @@ def run(
     from drawloom.cli.inputs import read_input
     from drawloom.cli.running import Job, progress_mode, run_id, run_job
 
+    begin = beginning or Beginnings()
     found = project_of(project, file)
     plan = found.checked_plan(found.load_chain(file))
     bound = found.bindings(plan, bind or ())
@@ -82,11 +73,11 @@ def run(
         plan,
         accepted,
         bound.slots,
-        run_id(id),
+        run_id(begin.id),
         progress_mode(watch, json),
         json,
-        beginning_of(plan, beginning),
-        wait,
+        beginning_of(plan, begin),
+        begin.wait,
         options_for(found, project, state),
     )
     return run_job(found.engine(durability, state, extra=bound.extra), job)

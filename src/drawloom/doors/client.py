@@ -10,8 +10,10 @@ from typing import Protocol, TypeAlias
 from urllib.parse import quote_plus, unquote_plus, urlencode
 
 from drawloom.doors.headers import Headers, checked_headers, first
+from drawloom.doors.meter import note_quota
 from drawloom.doors.origins import Base, Origin, resolve_link
 from drawloom.doors.progress import Progress
+from drawloom.doors.quotas import announced
 from drawloom.errors import Failure, FailureKind, ToolError, invalid
 
 Pairs: TypeAlias = Iterable[tuple[str, str]]
@@ -183,6 +185,8 @@ class HttpClient:
         while True:
             answer = await self._transport.send(self._attach(request), progress)
             answer = replace(answer, url=f"{request.origin}{request.target}")
+            if request.origin == self.base.origin:
+                note_quota(announced(answer.headers))
             location = answer.header("location")
             if (
                 answer.status not in _REDIRECTS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
 import stat
@@ -20,6 +21,7 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # Without O_NONBLOCK, opening a FIFO that was put in place meanwhile would hang.
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_ADD = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _UNFINISHED = ".drawloom-part"
 _CHUNK = 1024 * 1024
 
@@ -65,6 +67,33 @@ class Folder:
                 if size > self.max_bytes:
                     raise too_large(path, self.max_bytes, size)
                 yield LimitedReader(file, path, self.max_bytes)
+
+    @contextmanager
+    def open_at(self, path: str, offset: int) -> Iterator[BinaryIO]:
+        """Open a file of any size for reading bytes from *offset* on, bit by bit."""
+        with self._parent(path) as (parent, name), naming(path):
+            _regular(os.stat(name, dir_fd=parent, follow_symlinks=False), path)
+            handle = os.open(name, _READ, dir_fd=parent)
+        with os.fdopen(handle, "rb", buffering=_CHUNK) as file:
+            _regular(os.fstat(file.fileno()), path)
+            file.seek(offset)
+            yield file
+
+    @contextmanager
+    def open_to_add(self, path: str) -> Iterator[BinaryIO]:
+        """Open a file (made if it is not there) to add to it, alone: others wait.
+
+        What is written is on the disk when the block ends without an error.
+        """
+        with self._parent(path, create=True) as (parent, name), naming(path):
+            handle = os.open(name, _ADD, 0o666, dir_fd=parent)
+            with os.fdopen(handle, "r+b") as file:
+                _regular(os.fstat(handle), path)
+                fcntl.flock(handle, fcntl.LOCK_EX)
+                yield file
+                file.flush()
+                os.fsync(handle)
+            os.fsync(parent)
 
     def read(self, path: str) -> bytes:
         """The whole content of a file."""

@@ -8,9 +8,10 @@ from typing import Any
 from drawloom.dataflow.validation import apply_defaults, validator_for
 from drawloom.dataflow.values import encode_value
 from drawloom.errors import Overloaded, ValueInvalid
-from drawloom.kernel import Approved, Run, SignalReceived
+from drawloom.kernel import Run
 from drawloom.kernel.constructs import check_payload
 from drawloom.kernel.life import Life
+from drawloom.kernel.messages import Approved, SignalReceived
 from drawloom.kernel.run import MOST_SIGNALS
 
 

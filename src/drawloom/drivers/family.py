@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 from drawloom.chains.plan import Plan
 from drawloom.chains.subchains import FAILURE_INPUT
 from drawloom.errors import Failure, FailureKind
 from drawloom.kernel import CallFailed, CallSucceeded, Event, Finish, Run
+from drawloom.kernel.messages import StartChild
+
+#: More than there can be: an engine refuses starts long before.
+RUNS_THAT_WAIT: Final = 1 << 30
 
 
 def child_id(run_id: str, call: str) -> str:
@@ -21,6 +26,23 @@ def child_id(run_id: str, call: str) -> str:
 def handler_id(run_id: str) -> str:
     """The id of the run of `on_failure`."""
     return f"{run_id}.on-failure"
+
+
+def child_bindings(command: StartChild, above: Mapping[str, str]) -> dict[str, str]:
+    """The connections of a sub-chain: those of the slots that its step gives it."""
+    slots = command.step.child_slots
+    names = {slot: slots.get(slot, slot) for slot in command.plan.slots}
+    return {slot: above.get(name, name) for slot, name in names.items()}
+
+
+def handler_bindings(handler: Plan, above: Mapping[str, str]) -> dict[str, str]:
+    """The connections of a chain for failures: those of the same slots."""
+    return {slot: above.get(slot, slot) for slot in handler.slots}
+
+
+def refused(call: str, plan: Plan, why: Exception, at: int) -> CallFailed:
+    """The answer where a sub-chain could not even be started."""
+    return CallFailed(call, Failure(FailureKind.INVALID, f"{plan.name}: {why}"), at)
 
 
 def answer(call: str, run_id: str, plan: Plan, finish: Finish, at: int) -> Event:

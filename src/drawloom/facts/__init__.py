@@ -6,6 +6,7 @@ Nothing here decides or does anything. May import `errors`.
 from __future__ import annotations
 
 from drawloom.facts.facts import (
+    BreakerChanged,
     CallStarted,
     Fact,
     Line,
@@ -18,6 +19,7 @@ from drawloom.facts.facts import (
 )
 
 __all__ = [
+    "BreakerChanged",
     "CallStarted",
     "Fact",
     "Line",

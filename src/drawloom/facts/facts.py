@@ -81,6 +81,15 @@ class RunEnded(Struct, frozen=True, gc=False, tag="run-ended"):
     failure: Failure | None = None
 
 
+class BreakerChanged(Struct, frozen=True, gc=False, tag="breaker-changed"):
+    """The circuit breaker of a tool on a connection is `open`, `half-open` or `closed` now."""
+
+    tool: str
+    connection: str | None
+    state: str
+    at: int
+
+
 class Line(Struct, frozen=True, gc=False, tag="line"):
     """A line that a tool wrote to the run's log."""
 
@@ -91,7 +100,9 @@ class Line(Struct, frozen=True, gc=False, tag="line"):
     at: int
 
 
-Fact: TypeAlias = RunStarted | CallStarted | ToolCall | StepEnded | RunStalled | RunEnded | Line
+Fact: TypeAlias = (
+    BreakerChanged | RunStarted | CallStarted | ToolCall | StepEnded | RunStalled | RunEnded | Line
+)
 
 # A sink is called on the event loop and must be quick; it never raises.
 Sink: TypeAlias = Callable[[Fact], None]

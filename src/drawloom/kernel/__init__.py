@@ -4,15 +4,14 @@ Feed it events with `Run.receive`, carry out the commands that it gives, and
 journal the events, never the commands: the same events in the same order give
 the same commands, so a run is recovered by feeding its journal again.
 
+The rarer messages (`Admit`, `Pull`, `StartChild` and the like) are in `messages`.
+
 May import `chains`, `dataflow`, `policies` and `errors`.
 """
 
 from __future__ import annotations
 
 from drawloom.kernel.messages import (
-    Admit,
-    Admitted,
-    Approved,
     AwaitResolution,
     CallFailed,
     CallSucceeded,
@@ -25,14 +24,8 @@ from drawloom.kernel.messages import (
     Event,
     Finish,
     Pin,
-    Pull,
-    Pulled,
-    Refuse,
-    Refused,
     Resolved,
     SetTimer,
-    SignalReceived,
-    StartChild,
     Started,
     TimerFired,
 )
@@ -41,9 +34,6 @@ from drawloom.kernel.table import TRANSITIONS, Status, Trigger
 
 __all__ = [
     "TRANSITIONS",
-    "Admit",
-    "Admitted",
-    "Approved",
     "AwaitResolution",
     "CallFailed",
     "CallSucceeded",
@@ -56,15 +46,9 @@ __all__ = [
     "Event",
     "Finish",
     "Pin",
-    "Pull",
-    "Pulled",
-    "Refuse",
-    "Refused",
     "Resolved",
     "Run",
     "SetTimer",
-    "SignalReceived",
-    "StartChild",
     "Started",
     "Status",
     "TimerFired",

@@ -164,7 +164,13 @@ def _halt_items(run: Run, fan: Fan, *, drain: bool) -> None:
     if fan.stream is not None:
         streaming.stop(run, fan.stream)
     for index, item in list(fan.lives.items()):
-        if item.status == RUNNING:
+        if item.status == RUNNING and item.fetch is not None and item.args is None:
+            streaming.drop(run, item.fetch)  # it was to be called again, and has not been
+            run.calls.pop(item.call, None)
+            run._move(item, "cancel")
+            fan.cut = True
+            del fan.lives[index]
+        elif item.status == RUNNING:
             if run.halt_call(item, drain=drain):
                 if item.step.effect.repeatable or item.step.construct:
                     fan.cut = True

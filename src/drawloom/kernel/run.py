@@ -383,6 +383,8 @@ class Run:
 
     def _begin_other(self, life: Life) -> None:
         """An item, the next pass of a repeat, or what undoes a step."""
+        if life.status not in (WAITING, EVALUATING):
+            return  # what came before it in this turn has stopped it
         if life.passes:
             passes.resume(self, life)
         elif life.step.undoes:
@@ -536,6 +538,8 @@ class Run:
     def _lose(self, life: Life) -> None:
         """Nobody can know how the call ended: the step stops here until a person says."""
         self._move(life, "lose")
+        if life.fetch is not None:
+            streaming.drop(self, life.fetch)
         over = self.stopping and not life.step.cleanup
         if life.owner is not None:
             fan_out.item_lost(self, life)

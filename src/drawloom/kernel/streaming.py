@@ -120,12 +120,14 @@ def fetch(run: Run, item: Life) -> None:
     """Read the items of a call again: the process that had them is gone."""
     owner = item.owner
     assert owner is not None and owner.fan is not None and owner.fan.stream is not None
-    stream = owner.fan.stream
-    if item.fetch is None:
-        assert item.item is not None
-        item.fetch = Puller(stream.step, owner, item.item, item.position, item)
-    if item.fetch.call not in run.calls:
-        run._call(item.fetch, stream.args)
+    stream, before = owner.fan.stream, item.fetch
+    if before is not None and before.call in run.calls:
+        return
+    assert item.item is not None
+    item.fetch = Puller(stream.step, owner, item.item, item.position, item)
+    if before is not None:
+        item.fetch.attempt = before.attempt  # its call ids go on: none is used twice
+    run._call(item.fetch, stream.args)
 
 
 def failed(run: Run, puller: Puller, failure: Failure) -> None:

@@ -123,6 +123,7 @@ class Project:
             durability=durability or self.settings.durability,
             doors=Doors(root=self.folder),
             keep_days=self.settings.keep_days,
+            policies=self.settings.policies,
             recover=recover,
         )
 

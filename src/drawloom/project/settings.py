@@ -15,6 +15,11 @@
     durability = "full"             # full | relaxed | memory
     keep_days = 30                  # how long runs that ended are kept
 
+    [policies]
+    concurrency = 10000             # calls at once; for the rest, see "Limit and protect services"
+
+`[policies]`, limits and instances are described in `policy_settings`.
+
 The files that `tools` names are trusted configuration code: they are Python,
 and run when a catalogue is asked for. A chain can never name one.
 """
@@ -30,12 +35,15 @@ from typing import Any, Final, Literal, NoReturn, TypeAlias, cast
 
 from drawloom.chains.findings import did_you_mean
 from drawloom.errors import ValueInvalid
+from drawloom.project.policy_settings import PolicyReader
+from drawloom.runtime.guarding import ConnectionLimits, Policies, PoolRule
 
 FILE: Final = "drawloom.toml"
 
 Durability: TypeAlias = Literal["full", "relaxed", "memory"]
 
 _DURABILITIES: Final = ("full", "relaxed", "memory")
+_SHARED: Final = ("kind", "limits", "balance", "instances")  # not settings of the connector
 _LARGEST: Final = 1 << 20  # bytes
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*\Z")
 
@@ -47,6 +55,8 @@ class ConnectionSettings:
     name: str
     kind: str
     settings: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    limits: ConnectionLimits = field(default_factory=ConnectionLimits)
+    pool: PoolRule | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +69,7 @@ class Settings:
     state_folder: str = ".drawloom"
     durability: Durability = "full"
     keep_days: float = 30.0
+    policies: Policies = field(default_factory=Policies)
 
 
 def read_settings(path: Path) -> Settings:
@@ -86,19 +97,24 @@ class _Reader:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._policies = PolicyReader(self._refuse)
 
     def settings(self, document: Mapping[str, Any]) -> Settings:
-        self._known(document, ("tools", "connections", "bind", "state"), "")
+        self._known(document, ("tools", "connections", "bind", "state", "policies"), "")
         state = self._table(document, "state")
         self._known(state, ("folder", "durability", "keep_days"), "state.")
         connections = self._table(document, "connections")
+        found = {name: self._connection(name, connections[name]) for name in connections}
+        pools = {name: c.pool for name, c in found.items() if c.pool is not None}
+        limits = {name: connection.limits for name, connection in found.items()}
         return Settings(
-            connections={name: self._connection(name, connections[name]) for name in connections},
+            connections=found,
             bind=self._bind(self._table(document, "bind"), connections),
             tools=self._tools(document.get("tools", [])),
             state_folder=self._text(state.get("folder", ".drawloom"), "state.folder"),
             durability=self._durability(state.get("durability", "full")),
             keep_days=self._days(state.get("keep_days", 30)),
+            policies=self._policies.policies(document.get("policies", {}), limits, pools),
         )
 
     def _connection(self, name: str, table: Any) -> ConnectionSettings:
@@ -111,7 +127,9 @@ class _Reader:
             advice = did_you_mean("kind", table)
             self._refuse(key, f'kind is missing; write kind = "postgresql", say {advice}'.rstrip())
         kind = self._text(table["kind"], f"{key}.kind")
-        return ConnectionSettings(name, kind, {k: v for k, v in table.items() if k != "kind"})
+        settings = {k: v for k, v in table.items() if k not in _SHARED}
+        limits = self._policies.limits(name, table.get("limits", {}))
+        return ConnectionSettings(name, kind, settings, limits, self._policies.pool(name, table))
 
     def _bind(self, table: Mapping[str, Any], connections: Iterable[str]) -> dict[str, str]:
         bound = {slot: self._text(name, f"bind.{slot}") for slot, name in table.items()}

@@ -17,6 +17,8 @@ from drawloom.dataflow.values import LARGEST_INTEGER, encode_output
 from drawloom.doors.meter import METER, Meter
 from drawloom.errors import ConnectionUnusable, Failure, FailureKind, ToolError, ValueInvalid
 from drawloom.runtime.clients import Clients
+from drawloom.runtime.guarding import Guards, Hold
+from drawloom.runtime.streams import Streams
 from drawloom.sdk import Context, Tool, name_fault
 
 THREADS = 32
@@ -25,16 +27,25 @@ THREADS = 32
 class Measured:
     """What one call cost so far: wall and CPU time in nanoseconds, and the door's count."""
 
-    __slots__ = ("began", "cpu", "meter", "wall")
+    __slots__ = ("began", "cpu", "hold", "meter", "wall")
 
     def __init__(self) -> None:
         self.began = time.perf_counter_ns()
         self.cpu = 0
         self.wall = 0
         self.meter: Meter | None = None
+        self.hold: Hold | None = None  # what it has of the guards
 
     def stop(self) -> None:
         self.wall = time.perf_counter_ns() - self.began
+
+    def release(self, failure: Failure | None, *, nothing_said: bool = False) -> None:
+        """Give back what the call holds, and tell the guards how it went."""
+        hold, self.hold = self.hold, None
+        if hold is not None:
+            if self.meter is not None and self.meter.quota is not None:
+                hold.quota(*self.meter.quota)
+            hold.leave(failure, nothing_said=nothing_said)
 
 
 class Waiting(NamedTuple):
@@ -57,9 +68,11 @@ class Prepared:
         "copies",
         "function",
         "is_async",
+        "limited",
         "name",
         "takes",
         "tool",
+        "unguarded",
         "waits",
         "wants_context",
     )
@@ -69,6 +82,8 @@ class Prepared:
         self.name = tool.name
         self.function: Callable[..., Any] = tool.function
         self.is_async = tool.is_async
+        self.limited = False  # the settings give it a limit of its own
+        self.unguarded = False  # nothing stands before a call of it without a connection
         self.waits = not tool.is_async and not tool.inline  # a thread is waited for
         self.wants_context = tool.signature.context_name is not None
         self.copies = not tool.readonly_input
@@ -171,8 +186,12 @@ def _checker(tool: Tool) -> Callable[[Any, dict[str, Any]], Any]:
 class Hands:
     """Calls tools: one instance per engine."""
 
-    def __init__(self, clients: Clients, threads: int = THREADS) -> None:
+    def __init__(
+        self, clients: Clients, threads: int = THREADS, guards: Guards | None = None
+    ) -> None:
         self._clients = clients
+        self.streams = Streams(clients)
+        self.guards = guards or Guards()
         self.ready: dict[Tool, Prepared] = {}  # what `prepared` has made so far
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="drawloom-tool")
 
@@ -181,6 +200,7 @@ class Hands:
         found = self.ready.get(tool)
         if found is None:
             found = self.ready[tool] = Prepared(tool)
+            found.limited = tool.name in self.guards.policies.tools
         return found
 
     def client(self, connection: str | None, measured: Measured) -> Any:
@@ -228,7 +248,9 @@ class Hands:
 
     async def aclose(self) -> None:
         """Close the clients; threads that hang are left behind, not waited for."""
+        self.guards.stop()
         self._threads.shutdown(wait=False, cancel_futures=True)
+        await self.streams.aclose()
         await self._clients.aclose()
 
 

@@ -15,9 +15,11 @@ from drawloom.sdk.connector import Connector, Fault, FaultTable, Tool, tool
 from drawloom.sdk.context import Context
 from drawloom.sdk.faults import name_fault
 from drawloom.sdk.secret import Secret
+from drawloom.sdk.streams import Chunk
 from drawloom.sdk.values import Json, Row
 
 __all__ = [
+    "Chunk",
     "Connection",
     "Connector",
     "Context",

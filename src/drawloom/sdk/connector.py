@@ -6,13 +6,14 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, TypeAlias, overload
+from typing import Any, Literal, TypeAlias, get_args, overload
 
 from drawloom.dataflow.tracing import TRACER
 from drawloom.errors import Failure, FailureKind
 from drawloom.policies import Effect
 from drawloom.sdk import schemas
 from drawloom.sdk.connection import Connection
+from drawloom.sdk.streams import OUTPUT_SCHEMA
 
 # What the engine does itself: such a tool is a text with schemas, and is never called.
 Construct: TypeAlias = Literal["", "chain", "wait", "approve", "enrich"]
@@ -69,6 +70,9 @@ class Tool:
         self.connection = connection
         self.timeout = timeout
         self.is_async = inspect.iscoroutinefunction(function)
+        self.streams = inspect.isasyncgenfunction(function)
+        if self.streams and not effect.looks_only:
+            raise TypeError(f"{name}: a tool that streams only looks: its effect is pure or read")
         self.inline = inline
         self.faults: FaultTable = faults or {}
         self.doc = inspect.getdoc(function) or ""
@@ -100,12 +104,26 @@ class Tool:
         """The pydantic adapter of the output."""
         from pydantic import ConfigDict, PydanticUserError, TypeAdapter
 
-        kept = self.signature.returns
+        kept = self.item_type if self.streams else self.signature.returns
         config = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
         try:
             return TypeAdapter(kept, config=config)
         except PydanticUserError:  # a model or dataclass brings its own configuration
             return TypeAdapter(kept)
+
+    @cached_property
+    def item_type(self) -> Any:
+        """Of a tool that streams: the type of an item, from `AsyncIterator[Chunk[Row]]`."""
+        chunk = get_args(self.signature.returns)
+        item = get_args(chunk[0]) if chunk else ()
+        if not item:
+            raise TypeError(f"{self.name}: annotate the return as AsyncIterator[Chunk[…]]")
+        return item[0]
+
+    @cached_property
+    def item_schema(self) -> dict[str, Any]:
+        """JSON Schema (2020-12) of an item of a tool that streams."""
+        return schemas.output_schema(self.adapter)
 
     @cached_property
     def input_schema(self) -> dict[str, Any]:
@@ -115,6 +133,8 @@ class Tool:
     @cached_property
     def output_schema(self) -> dict[str, Any]:
         """JSON Schema (2020-12) of the output."""
+        if self.streams:
+            return dict(OUTPUT_SCHEMA)
         return schemas.output_schema(self.adapter)
 
     @cached_property
@@ -126,7 +146,7 @@ class Tool:
     @cached_property
     def plain_output(self) -> bool:
         """Whether what the function returns already is JSON."""
-        return schemas.is_plain(self.signature.returns)
+        return schemas.is_plain(self.item_type if self.streams else self.signature.returns)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if trace := TRACER.get():  # a chain is traced: add a step instead of doing the work

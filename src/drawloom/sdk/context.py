@@ -17,7 +17,8 @@ class Context:
 
     `key` is the idempotency key of a `keyed` tool: the same for every attempt
     at this step (and item) of this run. `attempt` counts from 1. `say` writes a
-    line to the run's log; `data` is I-JSON.
+    line to the run's log; `data` is I-JSON. A tool that streams goes on behind
+    the cursor `after` (None: from the beginning), with at most `batch` items a chunk.
     """
 
     run: str = ""
@@ -25,6 +26,8 @@ class Context:
     call: str = ""
     key: str = ""
     attempt: int = 1
+    after: Any = None
+    batch: int = 1
     _say: Callable[[str, dict[str, Any]], None] = field(default=_say_nothing, repr=False)
 
     def say(self, message: str, **data: Any) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from drawloom.dataflow.validation import validator_for
 from drawloom.dataflow.values import encode_value
 from drawloom.drivers.simulated import Clock, Result, SimulatedEngine
-from drawloom.drivers.simulated.engine import _Active
+from drawloom.drivers.simulated.active import Active
 from drawloom.errors import Failure, FailureKind, ToolError, ValueInvalid
 from drawloom.kernel import CallTool, Run
 from drawloom.policies import Effect
@@ -64,7 +64,7 @@ class ScriptedEngine(SimulatedEngine):
             await waiter
         return Result(self.run_of(run_id))
 
-    async def _answer(self, active: _Active, command: CallTool, tool: Tool) -> Any:
+    async def _answer(self, active: Active, command: CallTool, tool: Tool) -> Any:
         step = command.step.name
         if active.run.plan.name != self._chain:
             step = f"{active.run.plan.name}/{step}"

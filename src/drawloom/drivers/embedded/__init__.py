@@ -6,7 +6,8 @@ May import `kernel`, `chains`, `dataflow`, `policies`, `runtime`, `facts`,
 
 from __future__ import annotations
 
-from drawloom.drivers.embedded.engine import Durability, Engine, new_run_id
+from drawloom.drivers.embedded.engine import Durability, Engine
+from drawloom.drivers.embedded.starts import new_run_id
 from drawloom.drivers.embedded.state import STORE, owner_of
 from drawloom.drivers.results import Result, StepResult
 

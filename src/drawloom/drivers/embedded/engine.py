@@ -11,12 +11,7 @@ the last moments, a crash of the process does not), `memory` (nothing is kept).
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import itertools
 import json
-import secrets
-import time
-from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -25,33 +20,28 @@ from typing import Any, Literal, Self, TypeAlias
 import apsw
 
 from drawloom.chains.plan import Plan
-from drawloom.dataflow.values import canonical_json
 from drawloom.db import connect_reader, connect_writer, queries
 from drawloom.doors import Doors
 from drawloom.drivers.answering import approved, signalled
 from drawloom.drivers.embedded import requests, retention
 from drawloom.drivers.embedded.clock import now
-from drawloom.drivers.embedded.codec import Payloads
 from drawloom.drivers.embedded.journal import Journal
 from drawloom.drivers.embedded.linking import Links
 from drawloom.drivers.embedded.pump import Pump
 from drawloom.drivers.embedded.recovery import PlanShelf, replay
 from drawloom.drivers.embedded.resuming import families, resume
 from drawloom.drivers.embedded.runner import Runner
+from drawloom.drivers.embedded.starts import Starts
 from drawloom.drivers.embedded.state import STORE, Ownership
 from drawloom.drivers.resolving import Resolution, resolved
 from drawloom.drivers.results import Result
-from drawloom.drivers.starting import (
-    FROM_THE_START,
-    Beginning,
-    accepted_key,
-    other_input,
-    started,
-)
-from drawloom.errors import Overloaded, StateUnusable, ValueInvalid
+from drawloom.drivers.starting import FROM_THE_START, Beginning
+from drawloom.errors import StateUnusable, ValueInvalid
 from drawloom.facts import Sink
-from drawloom.kernel import CancelRequested, Run, Started
+from drawloom.kernel import CancelRequested, Run
 from drawloom.runtime import Catalogue, Clients, Hands, StoredConnection
+from drawloom.runtime.guarding import Guards, Policies
+from drawloom.runtime.instances import with_instances
 
 Durability: TypeAlias = Literal["full", "relaxed", "memory"]
 
@@ -64,6 +54,7 @@ class Engine:
 
     *state* is the state directory, which this process then owns; it is not
     touched with durability `memory`. *keep_days* is how long runs that ended are kept.
+    *policies* are the limits that all runs share; safe ones where none are given.
     *recover* may name the unfinished runs to take up; the others then stay as they are
     (but for the runs that they started, or that started them). Beyond *runs_at_once*
     runs that are not over, a start is refused as `Overloaded`.
@@ -78,6 +69,7 @@ class Engine:
         durability: Durability = "full",
         doors: Doors | None = None,
         keep_days: float = 30.0,
+        policies: Policies | None = None,
         recover: bool | Collection[str] = True,
         runs_at_once: int = RUNS_AT_ONCE,
     ) -> None:
@@ -91,20 +83,22 @@ class Engine:
         self.unrecovered: dict[str, str] = {}  # run -> why it cannot go on
         self._doors = doors or Doors()
         self._keep_days = keep_days
+        self._policies = policies
         self._recover = recover
         self._runs_at_once = runs_at_once
         self._ownership: Ownership | None = None
         self._db: apsw.Connection | None = None
         self._reader: apsw.Connection | None = None
-        self._keys: OrderedDict[tuple[str, str], tuple[str, bytes]] = OrderedDict()
-        self._stored: set[str] = set()  # digests of plans that are in the store
-        self._numbers = 0
         self._requests: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        hands = Hands(Clients(self.catalogue, self.connections, self._doors))
+        hands = Hands(
+            Clients(self.catalogue, with_instances(self.connections, self._policies), self._doors),
+            guards=Guards(self._policies),
+        )
         self._pump = Pump(hands, None)
-        self._links = self._pump.links = Links(self, self._pump)
+        self._starts = Starts(self._pump, self.row_of, self._runs_at_once)
+        self._links = self._pump.links = Links(self._starts, self._pump)
         if self.state is not None:
             self._ownership = Ownership(self.state).__enter__()
             try:
@@ -148,7 +142,7 @@ class Engine:
         `Overloaded` where there is no room for another run, and `StateUnusable`
         where the store cannot be written.
         """
-        runner = self._start(plan, input, run_id, bindings, beginning)
+        runner = self._starts.start(plan, input, run_id, bindings, beginning)
         if isinstance(runner, str):
             await self.flush()  # the first start with this key may not be on disk yet
             return runner
@@ -169,7 +163,7 @@ class Engine:
 
         *acknowledge* is called with its id once the start is durable.
         """
-        runner = self._start(plan, input, run_id, bindings, beginning)
+        runner = self._starts.start(plan, input, run_id, bindings, beginning)
         if isinstance(runner, str):
             if acknowledge is not None:
                 acknowledge(runner)
@@ -278,146 +272,26 @@ class Engine:
         """The result of a run that is over: remembered, or replayed from the store."""
         if (run := self._pump.ended.get(run_id)) is not None:
             return Result(run)
-        row = self._row(run_id)
+        row = self.row_of("run", run_id)
         if row is None or self._reader is None:
             raise ValueInvalid(f"there is no run {run_id!r} here")
         number, _, _, digest, *_ = row
         shelf = PlanShelf(self._reader, self.catalogue.find)
         return Result(replay(self._reader, run_id, number, shelf.get(digest)).run)
 
-    def _row(self, run_id: str) -> Any:
-        """The store's row of a run; None where it has none."""
-        reader = self._reading()
-        return None if reader is None else reader.execute(_SQL["run"], (run_id,)).fetchone()
-
-    def _reading(self) -> apsw.Connection | None:
-        """A connection to look with: the writing one belongs to the journal's thread."""
-        if self._reader is None and self.state is not None:
-            self._reader = connect_reader(self.state / STORE)
-        return self._reader
-
-    # -- starting ----------------------------------------------------------------
-
-    def _start(
-        self,
-        plan: Plan,
-        given: Mapping[str, Any] | None,
-        run_id: str | None,
-        bindings: Mapping[str, str] | None,
-        beginning: Beginning,
-    ) -> Runner | str:
-        """The new run, or the id of the one that its start key belongs to."""
-        if self._pump.broken is not None:
-            raise self._pump.broken
-        event = started(plan, given, beginning, now())
-        key, digest = beginning.key, None
-        if key is not None:
-            digest = hashlib.blake2b(canonical_json(event.input), digest_size=16).digest()
-            if (first := self._first(plan, accepted_key(key), digest)) is not None:
-                return first
-        if run_id is None:
-            run_id = new_run_id()
-        elif self.knows(run_id):
-            raise ValueInvalid(f"there is already a run {run_id!r}")
-        if len(self._pump.runners) >= self._runs_at_once:
-            raise Overloaded(f"{self._runs_at_once} runs are under way; try again later")
-        return self._begin(plan, event, run_id, bindings, (key, digest))
-
-    def start_linked(
-        self,
-        plan: Plan,
-        given: Mapping[str, Any],
-        run_id: str,
-        bindings: Mapping[str, str],
-        parent: tuple[Runner, str] | None,
-    ) -> Runner:
-        """Begin a run for another one. Raises `ValueInvalid`."""
-        event = started(plan, given, FROM_THE_START, now())
-        if self.knows(run_id):
-            raise ValueInvalid(f"there is already a run {run_id!r}")
-        return self._begin(plan, event, run_id, bindings, (None, None), parent)
-
-    def _begin(
-        self,
-        plan: Plan,
-        event: Started,
-        run_id: str,
-        bindings: Mapping[str, str] | None,
-        keyed: tuple[str | None, bytes | None],
-        parent: tuple[Runner, str] | None = None,
-    ) -> Runner:
-        self._numbers += 1
-        runner = self._made(run_id, self._numbers, plan, Run(plan, run_id), bindings)
-        runner.started_at = event.at
-        above = None
-        if parent is not None:
-            runner.parent, runner.parent_call = parent
-            above = runner.parent.number
-        key, digest = keyed
-        if key is not None and digest is not None:
-            self._remember_key((plan.name, key), (run_id, digest))
-        journal = self._pump.journal
-        if journal is not None:
-            self._store_plan(plan)
-            bound = json.dumps(runner.bindings) if bindings else "{}"
-            named = (runner.number, run_id, plan.name, plan.digest, "running", event.at, bound)
-            journal.run((*named, above, runner.parent_call or None, key, digest))
-        self._pump.runners[run_id] = runner
-        self._pump.begin(runner, event)
-        return runner
-
-    def _first(self, plan: Plan, key: str, digest: bytes) -> str | None:
-        """The run that began with a start key, if there is one."""
-        found: Any = self._keys.get((plan.name, key))
-        if found is None and (reader := self._reading()) is not None:
-            found = reader.execute(_SQL["run_by_key"], (plan.name, key)).fetchone()
-        if found is None:
+    def row_of(self, query: str, *given: Any) -> Any:
+        """The row that a named query finds in the store; None where there is none."""
+        if self.state is None:
             return None
-        run_id, known = found
-        if bytes(known) != digest:
-            raise other_input(key, run_id)
-        return str(run_id)
-
-    def _remember_key(self, named: tuple[str, str], run: tuple[str, bytes]) -> None:
-        """Until the store has it; where nothing is kept, the latest ones."""
-        self._keys[named] = run
-        if len(self._keys) > self._runs_at_once:
-            self._keys.popitem(last=False)
-
-    def knows(self, run_id: str) -> bool:
-        """Whether there is, or was, a run of this id here."""
-        pump = self._pump
-        return run_id in pump.runners or run_id in pump.ended or self._row(run_id) is not None
-
-    def _made(
-        self, run_id: str, number: int, plan: Plan, run: Run, bindings: Mapping[str, str] | None
-    ) -> Runner:
-        payloads = Payloads(number, self._pump.journal)
-        return Runner(run_id, number, plan, run, dict(bindings or {}), payloads)
-
-    def _store_plan(self, plan: Plan) -> None:
-        if plan.digest in self._stored:
-            return
-        assert self._pump.journal is not None
-        for child in plan.children.values():
-            self._store_plan(child)
-        self._pump.journal.plan(
-            (
-                plan.digest,
-                plan.name,
-                plan.version,
-                json.dumps(dict(plan.document)),
-                json.dumps(dict(plan.effects)),
-                now(),
-                json.dumps({name: child.digest for name, child in plan.children.items()}),
-            )
-        )
-        self._stored.add(plan.digest)
+        if self._reader is None:
+            # The writing connection belongs to the journal's thread.
+            self._reader = connect_reader(self.state / STORE)
+        return self._reader.execute(_SQL[query], given).fetchone()
 
     def _runner(self, run_id: str) -> Runner:
         runner = self._pump.runners.get(run_id)
         if runner is None:
-            row = self._row(run_id)
+            row = self.row_of("run", run_id)
             over = row is not None and row[4] in ("succeeded", "failed", "cancelled")
             why = f"is over: it has {row[4]}" if over else "is not under way here"
             raise ValueInvalid(f"run {run_id!r} {why}")
@@ -429,7 +303,7 @@ class Engine:
         assert self.durability != "memory"
         self._db = db = connect_writer(state / STORE, self.durability)
         retention.forget(db, before=now() - round(self._keep_days * 86_400_000_000))
-        self._numbers = db.execute(_SQL["last_run"]).get
+        self._starts.numbers = db.execute(_SQL["last_run"]).get
         last = db.execute(_SQL["last_lsn"]).get
         unfinished = db.execute(_SQL["open_runs"]).fetchall() if self._recover else []
         if not isinstance(self._recover, bool):
@@ -445,16 +319,7 @@ class Engine:
     def resumed(self, row: Any, run: Run) -> Runner:
         """The runner of a run that a dead process left."""
         number, run_id, _, _, stands, _, bindings, _, parent_call = row
-        runner = self._made(run_id, number, run.plan, run, json.loads(bindings))
+        runner = self._starts.made(run_id, number, run.plan, run, json.loads(bindings))
         runner.stands, runner.parent_call = stands, parent_call or ""
         self._pump.runners[run_id] = runner
         return runner
-
-
-_PROCESS = f"{time.time_ns() // 1_000_000:011x}{secrets.token_hex(3)}"
-_numbers = itertools.count()
-
-
-def new_run_id() -> str:
-    """A new id: when this process began, a random part, and a number; ids sort by time."""
-    return f"{_PROCESS}{next(_numbers):06x}"

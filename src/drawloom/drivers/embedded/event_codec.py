@@ -10,21 +10,17 @@ import msgspec
 from drawloom.drivers.embedded.codec import Payloads, failure_from, restored, to_json
 from drawloom.errors import StateUnusable
 from drawloom.kernel import (
-    Admitted,
-    Approved,
     CallFailed,
     CallSucceeded,
     CancelRequested,
     Evaluated,
     Event,
     Pin,
-    Pulled,
-    Refused,
     Resolved,
-    SignalReceived,
     Started,
     TimerFired,
 )
+from drawloom.kernel.messages import Admitted, Approved, Pulled, Refused, SignalReceived
 
 # `(kind, call, body, refs)`: body is JSON, refs say where in it payloads belong.
 Row: TypeAlias = tuple[str, str | None, str | None, str | None]

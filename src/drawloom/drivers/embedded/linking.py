@@ -6,23 +6,34 @@ from typing import TYPE_CHECKING
 
 from drawloom.drivers.embedded.clock import now
 from drawloom.drivers.embedded.runner import Runner
-from drawloom.drivers.family import answer, child_id, handler_id, handler_input
-from drawloom.drivers.turns import Turns
-from drawloom.errors import DrawloomError, Failure, FailureKind
-from drawloom.kernel import Admit, Admitted, CallFailed, CancelRequested, Finish, StartChild
+from drawloom.drivers.family import (
+    RUNS_THAT_WAIT,
+    answer,
+    child_bindings,
+    child_id,
+    handler_bindings,
+    handler_id,
+    handler_input,
+    refused,
+)
+from drawloom.errors import DrawloomError
+from drawloom.kernel import CancelRequested, Finish
+from drawloom.kernel.messages import Admit, Admitted, StartChild
+from drawloom.policies.admission import Admission
 
 if TYPE_CHECKING:
-    from drawloom.drivers.embedded.engine import Engine
     from drawloom.drivers.embedded.pump import Pump
+    from drawloom.drivers.embedded.starts import Starts
 
 
 class Links:
     """Starts, stops and answers runs that other runs started."""
 
-    def __init__(self, engine: Engine, pump: Pump) -> None:
-        self._engine = engine
+    def __init__(self, starts: Starts, pump: Pump) -> None:
+        self._starts = starts
         self._pump = pump
-        self._turns = Turns()
+        # The engine bounds its runs, and so those that wait.
+        self._rooms: Admission[str] = Admission(RUNS_THAT_WAIT)
 
     # -- sub-chains --------------------------------------------------------------
 
@@ -30,22 +41,16 @@ class Links:
         """Start the run that answers a call, unless the call has been given up meanwhile."""
         if parent.run.finished is not None or command.call not in parent.run.calls:
             return
-        slots = command.step.child_slots
-        bindings = {
-            slot: parent.bindings.get(slots.get(slot, slot), slots.get(slot, slot))
-            for slot in command.plan.slots
-        }
         try:
-            child = self._engine.start_linked(
+            child = self._starts.start_linked(
                 command.plan,
                 command.input,
                 child_id(parent.run_id, command.call),
-                bindings,
+                child_bindings(command, parent.bindings),
                 (parent, command.call),
             )
         except DrawloomError as exc:
-            failure = Failure(FailureKind.INVALID, f"{command.plan.name}: {exc}")
-            self._pump.post(parent, CallFailed(command.call, failure, now()))
+            self._pump.post(parent, refused(command.call, command.plan, exc, now()))
             return
         parent.children[command.call] = child
         self._pump.telling.begun(parent, command.step.name, command.call)
@@ -71,12 +76,12 @@ class Links:
         """Start the chain of `on_failure`; once, whatever crashes."""
         finish = runner.run.finished
         run_id = handler_id(runner.run_id)
-        if finish is None or finish.status != "failed" or self._engine.knows(run_id):
+        if finish is None or finish.status != "failed" or self._starts.knows(run_id):
             return
         handler = runner.plan.children[runner.plan.on_failure]
-        bindings = {slot: runner.bindings.get(slot, slot) for slot in handler.slots}
+        bindings = handler_bindings(handler, runner.bindings)
         given = handler_input(runner.run, finish, handler)
-        self._engine.start_linked(handler, given, run_id, bindings, None)
+        self._starts.start_linked(handler, given, run_id, bindings, None)
 
     # -- turns -------------------------------------------------------------------
 
@@ -84,7 +89,8 @@ class Links:
         """Let a run begin, or have it wait for its turn."""
         runner.admit = command
         group = (runner.plan.name, command.key)
-        if self._turns.come(group, runner.run_id, command.limit, command.priority):
+        verdict = self._rooms.enter(runner.run_id, group, command.limit, command.priority)
+        if verdict == "go":
             self._pump.post(runner, Admitted(now()))
         else:
             self._pump.stand(runner, "queued")
@@ -93,11 +99,13 @@ class Links:
         """After a restart: who had its turn has it, who waited waits on."""
         if runner.run.admitted:
             runner.admit = command
-            self._turns.take((runner.plan.name, command.key), runner.run_id)
+            # Whatever the limit is now: it had its turn before.
+            self._rooms.enter(runner.run_id, (runner.plan.name, command.key), RUNS_THAT_WAIT)
 
     def _leave(self, runner: Runner, command: Admit) -> None:
         group = (runner.plan.name, command.key)
-        for run_id in self._turns.leave(group, runner.run_id, command.limit):
+        waited = self._rooms.withdraw(runner.run_id)
+        for run_id in () if waited else self._rooms.leave(group):
             other = self._pump.runners.get(run_id)
             if other is not None:
                 self._pump.stand(other, "running")

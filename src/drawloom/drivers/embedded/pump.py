@@ -25,10 +25,10 @@ from drawloom.drivers.embedded.event_codec import body_of
 from drawloom.drivers.embedded.journal import Journal
 from drawloom.drivers.embedded.runner import Call, Runner
 from drawloom.drivers.embedded.telling import Telling
+from drawloom.drivers.pulling import pulled
 from drawloom.errors import Failure, FailureKind, StateUnusable, ToolError
 from drawloom.facts import Sink
 from drawloom.kernel import (
-    Admit,
     AwaitResolution,
     CallFailed,
     CallSucceeded,
@@ -39,14 +39,12 @@ from drawloom.kernel import (
     Evaluated,
     Event,
     Finish,
-    Refuse,
-    Refused,
     Run,
     SetTimer,
-    StartChild,
     Started,
     TimerFired,
 )
+from drawloom.kernel.messages import Admit, Pull, Refuse, Refused, StartChild
 from drawloom.runtime.calling import Hands, Measured, Prepared, Waiting, failure_of, metered
 from drawloom.runtime.evaluator import Evaluator
 from drawloom.sdk import Context
@@ -88,6 +86,7 @@ class Pump:
         """Have every fact from now on given to *sink*."""
         self.telling.sinks.append(sink)
         self._measures = True
+        self.hands.guards.tell = self.telling.fact
 
     def use_journal(self, journal: Journal) -> None:
         """Write everything to *journal* from now on."""
@@ -301,6 +300,15 @@ class Pump:
                 self.links.admit(runner, command)
             case Refuse(call=call, failure=failure):
                 self.post(runner, Refused(call, failure, now()))
+            case Pull():
+                runner.pulls[command.call] = self._spawn(self._pull(runner, command))
+
+    async def _pull(self, runner: Runner, command: Pull) -> None:
+        slot = command.step.slot
+        connection = None if slot is None else runner.bindings.get(slot, slot)
+        event = await pulled(self.hands, runner.run_id, connection, command, now)
+        if runner.pulls.pop(command.call, None) is not None:
+            self.post(runner, event)
 
     def _cancel_call(self, runner: Runner, call: str) -> None:
         runner.commands.pop(call, None)
@@ -308,6 +316,8 @@ class Pump:
             timer.cancel()
         if (under_way := runner.calls.get(call)) is not None:
             self._stop_call(under_way)
+        if (pull := runner.pulls.pop(call, None)) is not None:
+            pull.cancel()
         self.links.stop_child(runner, call)
 
     def set_timer(self, runner: Runner, call: str, due: int) -> None:
@@ -325,15 +335,20 @@ class Pump:
         if runner.run.finished is not None or command.call not in runner.run.calls:
             return None
         step = command.step
-        prepared = self.hands.ready.get(step.spec)  # type: ignore[call-overload]
-        if prepared is None:
-            prepared = self.hands.prepared(step.spec)  # type: ignore[arg-type]
+        spec: Any = step.spec
+        prepared = self.hands.ready.get(spec) or self.hands.prepared(spec)
         if self._sinks:
             self.telling.call(runner, command)
-        measured = Measured() if self._measures or step.slot is not None else None
-        connection = client = None
-        if step.slot is not None and measured is not None:
-            connection = runner.bindings.get(step.slot, step.slot)
+        # What never waits reaches no service, and is never called twice at once.
+        guarded = step.slot is not None or prepared.limited
+        guarded = guarded or (prepared.waits and not prepared.unguarded)
+        measured = Measured() if self._measures or guarded else None
+        slot, client = step.slot, None
+        connection = slot and runner.bindings.get(slot, slot)
+        if guarded and measured and self._held(runner, command, measured, prepared, connection):
+            return None
+        if measured and measured.hold:
+            connection = measured.hold.connection  # an instance, where there are several
             client = self.hands.client(connection, measured)
         if prepared.waits or (client is None and connection is not None):
             call = self._under_way(runner, command, measured or Measured())
@@ -362,6 +377,37 @@ class Pump:
         call.task = asyncio.current_task()
         return self._called(call, prepared, connection, output)
 
+    def _held(
+        self,
+        runner: Runner,
+        command: CallTool,
+        measured: Measured,
+        prepared: Prepared,
+        connection: str | None,
+    ) -> bool:
+        """Whether the guards refuse the call, or have it wait: then it goes on by itself."""
+        hold = self.hands.guards.enter(
+            prepared.name,
+            command.step.effect,
+            connection,
+            chain=runner.plan.name,
+            run=runner.run_id,
+            is_retry=command.attempt > 1 and not runner.run.calls[command.call].losses,
+        )
+        if hold is None:
+            prepared.unguarded = connection is None
+            return False
+        measured.hold = hold
+        if hold.inside:
+            return False
+        if hold.failure is not None:
+            event = CallFailed(command.call, hold.failure, now())
+            self._answer(runner, command, measured, event)
+            return True
+        call = self._under_way(runner, command, measured)
+        call.task = self._loop.create_task(self._called(call, prepared, hold.connection, None))
+        return True
+
     def _under_way(self, runner: Runner, command: CallTool, measured: Measured) -> Call:
         call = runner.calls[command.call] = Call(runner, command, measured)
         call.deadline = self._deadlines.hold(call, command.step.timeout)
@@ -372,6 +418,8 @@ class Pump:
     ) -> None:
         """Have the answer to a call journaled and received. *measured* None: nobody watches."""
         if measured is not None:
+            if measured.hold is not None:
+                measured.release(event.failure if isinstance(event, CallFailed) else None)
             measured.stop()
             if not measured.cpu:  # it never waited: all of its time was the interpreter's
                 measured.cpu = measured.wall
@@ -386,6 +434,8 @@ class Pump:
         runner, command = call.runner, call.command
         try:
             output: Any = waiting
+            if call.measured.hold is not None and call.measured.hold.turn is not None:
+                await call.measured.hold.taken()
             if waiting is None:
                 wants = prepared.wants_context
                 context = self._context(runner, command) if wants else _NO_CONTEXT
@@ -421,14 +471,15 @@ class Pump:
     def _expire(self, call: Call) -> None:
         """A call is out of time: the run goes on without it, whatever the tool still does."""
         command = call.command
+        failure = call.out_of_time()
+        call.measured.release(failure)
         self._stop_call(call)
-        timeout = command.step.timeout
-        message = f"{command.step.tool} gave no answer within {timeout:g} s"
-        event = CallFailed(command.call, Failure(FailureKind.TIMEOUT, message), now())
+        event = CallFailed(command.call, failure, now())
         self._answer(call.runner, command, call.measured, event)
         self.wake()
 
     def _stop_call(self, call: Call) -> None:
+        call.measured.release(None, nothing_said=True)
         self._end_call(call)
         if call.task is not None and not call.task.done():
             self._tasks.add(call.task)  # so that it is not forgotten before it has ended
@@ -447,6 +498,11 @@ class Pump:
         if runner.work:
             for task in list(runner.work):
                 task.cancel()
+        for task in runner.pulls.values():
+            task.cancel()
+        runner.pulls.clear()
+        if runner.plan.streams:
+            self._spawn(self.hands.streams.close(runner.run_id))
 
     def _context(self, runner: Runner, command: CallTool) -> Context:
         step = command.step.name
@@ -513,6 +569,6 @@ def _fault(prepared: Prepared, exc: BaseException) -> Failure:
 
 
 _COMMANDS = frozenset(
-    {SetTimer, CancelCall, Evaluate, AwaitResolution, Finish, StartChild, Admit, Refuse}
+    {SetTimer, CancelCall, Evaluate, AwaitResolution, Finish, StartChild, Admit, Refuse, Pull}
 )
 _NO_CONTEXT = Context()

@@ -20,7 +20,13 @@ from drawloom.db import queries
 from drawloom.drivers.embedded.codec import NO_PAYLOADS, call_digest
 from drawloom.drivers.embedded.event_codec import event_of
 from drawloom.errors import JournalMismatch
-from drawloom.kernel import Admit, CallTool, Evaluate, Event, Run
+from drawloom.kernel import (
+    CallTool,
+    Evaluate,
+    Event,
+    Run,
+)
+from drawloom.kernel.messages import Admit
 
 _SQL = queries("journal")
 

@@ -16,8 +16,9 @@ from drawloom.drivers.embedded.recovery import PlanShelf, Replayed, payloads_of,
 from drawloom.drivers.embedded.runner import Runner
 from drawloom.drivers.family import answer, child_id
 from drawloom.errors import Failure, FailureKind
-from drawloom.kernel import AwaitResolution, CallFailed, Finish, StartChild
+from drawloom.kernel import AwaitResolution, CallFailed, Finish
 from drawloom.kernel.life import Life
+from drawloom.kernel.messages import StartChild
 
 if TYPE_CHECKING:
     from drawloom.drivers.embedded.engine import Engine

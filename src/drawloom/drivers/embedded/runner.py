@@ -8,7 +8,9 @@ from typing import Any
 
 from drawloom.chains.plan import Plan
 from drawloom.drivers.embedded.codec import Payloads
-from drawloom.kernel import Admit, CallTool, Run
+from drawloom.errors import Failure, FailureKind
+from drawloom.kernel import CallTool, Run
+from drawloom.kernel.messages import Admit
 from drawloom.runtime.calling import Measured
 
 
@@ -24,6 +26,16 @@ class Call:
         self.task: asyncio.Task[Any] | None = None
         self.deadline: Any = None
         self.over = False  # answered, cancelled or out of time: what it still says is ignored
+
+    def out_of_time(self) -> Failure:
+        """What it fails with; a call that still waits for its turn cannot have done anything."""
+        step, hold = self.command.step, self.measured.hold
+        if hold is not None and not hold.inside:
+            message = f"{step.tool} was not called: no turn came within {step.timeout:g} s"
+            return Failure(FailureKind.THROTTLED, message, harmless=True)
+        return Failure(
+            FailureKind.TIMEOUT, f"{step.tool} gave no answer within {step.timeout:g} s"
+        )
 
 
 class Runner:
@@ -43,6 +55,7 @@ class Runner:
         "parent_call",
         "payloads",
         "plan",
+        "pulls",
         "run",
         "run_id",
         "seq",
@@ -84,6 +97,7 @@ class Runner:
         self.calls: dict[str, Call] = {}
         self.commands: dict[str, CallTool] = {}  # not answered yet, for their digests
         self.timers: dict[str, asyncio.TimerHandle] = {}
+        self.pulls: dict[str, asyncio.Task[None]] = {}  # streams that are being read on
         self.work: list[asyncio.Task[None]] = []  # evaluations
 
     @property

@@ -15,21 +15,20 @@ from types import TracebackType
 from typing import Any, Self
 
 from drawloom.chains.plan import Plan
-from drawloom.dataflow.expressions import FULL, INLINE, Budget
-from drawloom.dataflow.references import Condition, Evaluation, Template, listing
+from drawloom.dataflow.expressions import INLINE, Budget
 from drawloom.doors import Doors
 from drawloom.drivers.answering import approved, signalled
-from drawloom.drivers.family import answer, child_id, handler_id, handler_input
+from drawloom.drivers.pulling import pulled
 from drawloom.drivers.resolving import Resolution, resolved
 from drawloom.drivers.results import Result
-from drawloom.drivers.simulated.clock import Alarm, Clock
-from drawloom.drivers.starting import FROM_THE_START, Beginning, other_input, started
-from drawloom.drivers.turns import Turns
-from drawloom.errors import ExpressionInvalid, Failure, FailureKind, ValueInvalid
+from drawloom.drivers.simulated.active import Active, StartKeys
+from drawloom.drivers.simulated.clock import Clock
+from drawloom.drivers.simulated.evaluating import evaluated
+from drawloom.drivers.simulated.linking import Links
+from drawloom.drivers.starting import FROM_THE_START, Beginning, started
+from drawloom.errors import Failure, FailureKind, ValueInvalid
 from drawloom.facts import Fact, RunEnded, RunStalled, RunStarted, Sink, StepEnded
 from drawloom.kernel import (
-    Admit,
-    Admitted,
     AwaitResolution,
     CallFailed,
     CallSucceeded,
@@ -38,56 +37,16 @@ from drawloom.kernel import (
     CancelRequested,
     Command,
     Evaluate,
-    Evaluated,
     Event,
     Finish,
-    Refuse,
-    Refused,
     Run,
     SetTimer,
-    StartChild,
     TimerFired,
 )
+from drawloom.kernel.messages import Admit, Pull, Refuse, Refused, StartChild
 from drawloom.runtime import Catalogue, Clients, Hands, Measured, StoredConnection
 from drawloom.runtime.calling import Waiting, failure_of, metered
 from drawloom.sdk import Context, Tool
-
-
-class _Active:
-    """A run that is under way: its kernel, its calls, and who waits for it."""
-
-    def __init__(self, run: Run, bindings: Mapping[str, str]) -> None:
-        self.run = run
-        self.bindings = bindings
-        self.calls: dict[str, tuple[asyncio.Task[None], Alarm]] = {}
-        self.waiters: list[asyncio.Future[None]] = []
-        self.parent: _Active | None = None
-        self.parent_call = ""
-        self.children: dict[str, _Active] = {}
-        self.timers: dict[str, Alarm] = {}
-        self.admit: Admit | None = None
-
-    @property
-    def stalled(self) -> bool:
-        """Whether nothing goes on here or below until somebody outside does something."""
-        run = self.run
-        inside = len(run.calls) - len(run.waits)
-        return (
-            inside == len(self.children)
-            and bool(run.waits or run.unknown_calls or self.children)
-            and not run.evaluations
-            and all(child.stalled for child in self.children.values())
-        )
-
-    def tell(self, exc: Exception | None = None) -> None:
-        for waiter in self.waiters:
-            if waiter.done():
-                continue
-            if exc is None:
-                waiter.set_result(None)
-            else:
-                waiter.set_exception(exc)
-        self.waiters.clear()
 
 
 class SimulatedEngine:
@@ -110,11 +69,11 @@ class SimulatedEngine:
         self.clock = clock or Clock()
         self._hands = Hands(Clients(self.catalogue, dict(connections or {}), Doors()))
         self._budget = budget
-        self._active: dict[str, _Active] = {}
+        self._active: dict[str, Active] = {}
         self._ended: dict[str, Run] = {}
-        self._keys: dict[tuple[str, str], str] = {}
-        self._turns = Turns()
-        self._inbox: deque[tuple[_Active, Event]] = deque()
+        self._keys = StartKeys()
+        self._inbox: deque[tuple[Active, Event]] = deque()
+        self._links = Links(self._begin, self._post, self._active, self.clock)
         self._tasks: set[asyncio.Task[None]] = set()
         self._moved = asyncio.Event()
         self._pump: asyncio.Task[None] | None = None
@@ -149,27 +108,15 @@ class SimulatedEngine:
     ) -> str:
         """Begin a run; its id. Raises `ValueInvalid` for input that does not fit."""
         if beginning.key is not None:
-            first = self._first(plan, input, beginning)
+            event = started(plan, input, beginning, self.clock.now)
+            first = self._keys.first(plan.name, beginning.key, event.input)
             if first is not None:
                 return first
         run_id = run_id or f"run-{len(self._active) + len(self._ended) + 1}"
         active = self._begin(plan, input, run_id, bindings or {}, beginning)
         if beginning.key is not None:
-            self._keys[plan.name, beginning.key] = run_id
+            self._keys.note(plan.name, beginning.key, run_id, active.run)
         return active.run.run_id
-
-    def _first(
-        self, plan: Plan, given: Mapping[str, Any] | None, beginning: Beginning
-    ) -> str | None:
-        """The run that began with this start key, if there is one."""
-        first = self._keys.get((plan.name, beginning.key or ""))
-        if first is None:
-            return None
-        run = self._ended[first] if first in self._ended else self._active[first].run
-        event = started(plan, given, beginning, self.clock.now)
-        if run.scope.get("input", event.input) != event.input:
-            raise other_input(beginning.key or "", first)
-        return first
 
     def _begin(
         self,
@@ -178,11 +125,11 @@ class SimulatedEngine:
         run_id: str,
         bindings: Mapping[str, str],
         beginning: Beginning = FROM_THE_START,
-    ) -> _Active:
+    ) -> Active:
         event = started(plan, given, beginning, self.clock.now)
         if run_id in self._active or run_id in self._ended:
             raise ValueInvalid(f"there is already a run {run_id!r}")
-        active = _Active(Run(plan, run_id, budget=self._budget), dict(bindings))
+        active = Active(Run(plan, run_id, budget=self._budget), dict(bindings))
         self._active[run_id] = active
         self._tell(RunStarted(run_id, plan.name, self.clock.now))
         self._post(active, event)
@@ -263,7 +210,7 @@ class SimulatedEngine:
         """Have the facts of runs and steps given to *sink* from now on."""
         self._sinks.append(sink)
 
-    def _found(self, run_id: str) -> _Active:
+    def _found(self, run_id: str) -> Active:
         if run_id not in self._active:
             ended = self._ended.get(run_id)
             over = ended.finished if ended is not None else None
@@ -277,7 +224,7 @@ class SimulatedEngine:
 
     # -- the pump ----------------------------------------------------------------
 
-    def _post(self, active: _Active, event: Event) -> None:
+    def _post(self, active: Active, event: Event) -> None:
         self._inbox.append((active, event))
         self._slept()
 
@@ -308,7 +255,7 @@ class SimulatedEngine:
             if not waits or not self.clock.advance():
                 return
 
-    def _take(self, active: _Active, event: Event) -> None:
+    def _take(self, active: Active, event: Event) -> None:
         run = active.run
         commands = run.receive(event)
         for life in run.ended:
@@ -317,7 +264,7 @@ class SimulatedEngine:
         for command in commands:
             self._carry_out(active, command)
 
-    def _carry_out(self, active: _Active, command: Command) -> None:
+    def _carry_out(self, active: Active, command: Command) -> None:
         match command:
             case CallTool():
                 self._call(active, command)
@@ -328,7 +275,7 @@ class SimulatedEngine:
             case CancelCall(call=call):
                 self._cancel_call(active, call)
             case Evaluate():
-                self._post(active, _evaluated(command, self.clock.now))
+                self._post(active, evaluated(command, self.clock.now))
             case AwaitResolution():
                 self._stalled(active, command)
             case Finish():
@@ -336,60 +283,43 @@ class SimulatedEngine:
             case _:
                 self._carry_out_more(active, command)
 
-    def _carry_out_more(self, active: _Active, command: Command) -> None:
+    def _carry_out_more(self, active: Active, command: Command) -> None:
         match command:
             case StartChild():
-                self._start_child(active, command)
+                self._links.start_child(active, command)
             case Admit():
-                self._admit(active, command)
+                self._links.admit(active, command)
             case Refuse(call=call, failure=failure):
                 self._post(active, Refused(call, failure, self.clock.now))
+            case Pull():
+                task = asyncio.create_task(self._pull(active, command))
+                active.calls[command.call] = (task, self.clock.at(0, lambda: None))
+                self._tasks.add(task)
+                task.add_done_callback(self._over)
 
-    def _cancel_call(self, active: _Active, call: str) -> None:
+    async def _pull(self, active: Active, command: Pull) -> None:
+        slot = command.step.slot
+        connection = None if slot is None else active.bindings.get(slot, slot)
+        run_id = active.run.run_id
+        event = await pulled(self._hands, run_id, connection, command, lambda: self.clock.now)
+        if active.calls.pop(command.call, None) is not None:
+            self._post(active, event)
+
+    def _cancel_call(self, active: Active, call: str) -> None:
         if (alarm := active.timers.pop(call, None)) is not None:
             alarm.off = True
         self._stop(active, call)
-        if (child := active.children.get(call)) is not None:
-            why = f"run {active.run.run_id}, which started it, stops"
-            self._post(child, CancelRequested(why, self.clock.now))
+        self._links.stop_child(active, call)
 
-    def _stalled(self, active: _Active, command: AwaitResolution) -> None:
+    def _stalled(self, active: Active, command: AwaitResolution) -> None:
         run_id = active.run.run_id
         self._tell(RunStalled(run_id, command.calls, self.clock.now, command.waits))
-        above: _Active | None = active
+        above: Active | None = active
         while above is not None and above.stalled:
             above.tell()
             above = above.parent
 
-    def _start_child(self, active: _Active, command: StartChild) -> None:
-        slots = command.step.child_slots
-        bindings = {
-            slot: active.bindings.get(slots.get(slot, slot), slots.get(slot, slot))
-            for slot in command.plan.slots
-        }
-        run_id = child_id(active.run.run_id, command.call)
-        try:
-            child = self._begin(command.plan, command.input, run_id, bindings)
-        except ValueInvalid as exc:
-            failure = Failure(FailureKind.INVALID, f"{command.plan.name}: {exc}")
-            self._post(active, CallFailed(command.call, failure, self.clock.now))
-            return
-        child.parent, child.parent_call = active, command.call
-        active.children[command.call] = child
-
-    def _admit(self, active: _Active, command: Admit) -> None:
-        active.admit = command
-        group, run_id = (active.run.plan.name, command.key), active.run.run_id
-        if self._turns.come(group, run_id, command.limit, command.priority):
-            self._post(active, Admitted(self.clock.now))
-
-    def _leave(self, active: _Active, command: Admit) -> None:
-        group = (active.run.plan.name, command.key)
-        for run_id in self._turns.leave(group, active.run.run_id, command.limit):
-            if run_id in self._active:
-                self._post(self._active[run_id], Admitted(self.clock.now))
-
-    def _finish(self, active: _Active, finish: Finish) -> None:
+    def _finish(self, active: Active, finish: Finish) -> None:
         run = active.run
         for call in list(active.calls):
             self._stop(active, call)
@@ -400,20 +330,11 @@ class SimulatedEngine:
         now = self.clock.now
         self._tell(RunEnded(run.run_id, run.plan.name, finish.status, now, finish.failure))
         active.tell()
-        if (parent := active.parent) is not None:
-            parent.children.pop(active.parent_call, None)
-            self._post(parent, answer(active.parent_call, run.run_id, run.plan, finish, now))
-        if active.admit is not None:
-            self._leave(active, active.admit)
-        if finish.status == "failed" and run.plan.on_failure:
-            handler = run.plan.children[run.plan.on_failure]
-            bindings = {slot: active.bindings.get(slot, slot) for slot in handler.slots}
-            given = handler_input(run, finish, handler)
-            self._begin(handler, given, handler_id(run.run_id), bindings)
+        self._links.ended(active, finish)
 
     # -- calls -------------------------------------------------------------------
 
-    def _call(self, active: _Active, command: CallTool) -> None:
+    def _call(self, active: Active, command: CallTool) -> None:
         step = command.step
         due = self.clock.now + round(step.timeout * 1_000_000)
         alarm = self.clock.at(due, lambda: self._expire(active, command))
@@ -426,7 +347,7 @@ class SimulatedEngine:
         self._tasks.discard(task)
         self._moved.set()
 
-    def _stop(self, active: _Active, call: str) -> bool:
+    def _stop(self, active: Active, call: str) -> bool:
         """Nobody waits for a call any more; False where it was over already."""
         found = active.calls.pop(call, None)
         if found is not None:
@@ -435,14 +356,14 @@ class SimulatedEngine:
             task.cancel()
         return found is not None
 
-    def _expire(self, active: _Active, command: CallTool) -> None:
+    def _expire(self, active: Active, command: CallTool) -> None:
         if self._stop(active, command.call):
             timeout = command.step.timeout
             message = f"{command.step.tool} gave no answer within {timeout:g} s"
             failure = Failure(FailureKind.TIMEOUT, message)
             self._post(active, CallFailed(command.call, failure, self.clock.now))
 
-    async def _called(self, active: _Active, command: CallTool) -> None:
+    async def _called(self, active: Active, command: CallTool) -> None:
         tool: Any = command.step.spec
         event: Event
         try:
@@ -460,7 +381,7 @@ class SimulatedEngine:
             active.calls.pop(command.call)[1].off = True
             self._post(active, event)
 
-    async def _answer(self, active: _Active, command: CallTool, tool: Tool) -> Any:
+    async def _answer(self, active: Active, command: CallTool, tool: Tool) -> Any:
         step, run_id = command.step, active.run.run_id
         item = "" if command.item is None else f"[{command.item}]"
         key = f"{run_id}/{step.name}{item}"
@@ -474,18 +395,3 @@ class SimulatedEngine:
                 output = prepared.check(await metered(output, measured), output.args)
             return output
         return prepared.begin(None, command.args, context)
-
-
-def _evaluated(command: Evaluate, at: int) -> Evaluated:
-    """An expression that is too large for a loop; here nobody else waits for it."""
-    evaluation = Evaluation(FULL, command.now * 1000, command.seed)
-    try:
-        if command.kind == "condition":
-            value: Any = Condition(command.source).holds(command.scope, evaluation)
-        elif command.kind == "list":
-            value = listing(command.source).fill(command.scope, evaluation)
-        else:
-            value = Template(command.source).fill(command.scope, evaluation)
-    except (ExpressionInvalid, ValueInvalid) as exc:
-        return Evaluated(command.place, at, failure=Failure(FailureKind.INVALID, str(exc)))
-    return Evaluated(command.place, at, value)

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from drawloom.connectors.storage.files import lines, planning, tables, texts, tools
+from drawloom.connectors.storage.files import lines, planning, streams, tables, texts, tools
 from drawloom.connectors.storage.files.connection import FilesConnection, connector
 
-__all__ = ["FilesConnection", "connector", "lines", "planning", "tables", "texts", "tools"]
+__all__ = [
+    "FilesConnection",
+    "connector",
+    "lines",
+    "planning",
+    "streams",
+    "tables",
+    "texts",
+    "tools",
+]

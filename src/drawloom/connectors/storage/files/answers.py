@@ -31,6 +31,15 @@ class Lines(TypedDict):
     truncated: bool
 
 
+class Added(TypedDict):
+    """What was added to a file, in bytes and rows; `again` where it had been added before."""
+
+    path: str
+    bytes: int
+    count: int
+    again: bool
+
+
 class Written(TypedDict):
     """A file that is whole and on the disk, with its size in bytes."""
 

@@ -31,7 +31,7 @@ async def run(project: Project, text: str) -> Any:
 
 
 async def test_the_chain_of_the_readme(project: Project) -> None:
-    [text] = README
+    text, _ = README
     assert await run(project, text) == {"scarce": [{"id": 1, "name": "bolt"}]}
 
 

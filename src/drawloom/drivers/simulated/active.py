@@ -1,0 +1,69 @@
+"""Simulated runs that are under way, and the start keys that they began with."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from drawloom.drivers.simulated.clock import Alarm
+from drawloom.drivers.starting import other_input
+from drawloom.kernel import Run
+from drawloom.kernel.messages import Admit
+
+
+class Active:
+    """A run that is under way: its kernel, its calls, and who waits for it."""
+
+    def __init__(self, run: Run, bindings: Mapping[str, str]) -> None:
+        self.run = run
+        self.bindings = bindings
+        self.calls: dict[str, tuple[asyncio.Task[None], Alarm]] = {}
+        self.waiters: list[asyncio.Future[None]] = []
+        self.parent: Active | None = None
+        self.parent_call = ""
+        self.children: dict[str, Active] = {}
+        self.timers: dict[str, Alarm] = {}
+        self.admit: Admit | None = None
+
+    @property
+    def stalled(self) -> bool:
+        """Whether nothing goes on here or below until somebody outside does something."""
+        run = self.run
+        inside = len(run.calls) - len(run.waits)
+        return (
+            inside == len(self.children)
+            and bool(run.waits or run.unknown_calls or self.children)
+            and not run.evaluations
+            and all(child.stalled for child in self.children.values())
+        )
+
+    def tell(self, exc: Exception | None = None) -> None:
+        for waiter in self.waiters:
+            if waiter.done():
+                continue
+            if exc is None:
+                waiter.set_result(None)
+            else:
+                waiter.set_exception(exc)
+        self.waiters.clear()
+
+
+class StartKeys:
+    """Which run began with a start key, for each chain."""
+
+    def __init__(self) -> None:
+        self._runs: dict[tuple[str, str], tuple[str, Run]] = {}
+
+    def first(self, chain: str, key: str, given: Any) -> str | None:
+        """The run that began with *key*. Raises `ValueInvalid` if its input was another."""
+        found = self._runs.get((chain, key))
+        if found is None:
+            return None
+        run_id, run = found
+        if run.scope.get("input", given) != given:
+            raise other_input(key, run_id)
+        return run_id
+
+    def note(self, chain: str, key: str, run_id: str, run: Run) -> None:
+        self._runs[chain, key] = (run_id, run)

@@ -1,0 +1,67 @@
+"""Several instances of one service behind one connection: which one takes the next call."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from drawloom.policies import Effect
+from drawloom.policies.load_balancing import Balancer, Instance, Strategy
+
+
+@dataclass(frozen=True, slots=True)
+class PoolRule:
+    """The instances of a connection, and the settings in which each differs from it.
+
+    An instance is a connection of its own: its name is that of the connection,
+    `#`, and its number from 1.
+    """
+
+    instances: tuple[Instance, ...]
+    strategy: Strategy = "round_robin"
+    settings: Mapping[str, Mapping[str, Any]] | None = None  # by the instance's name
+
+
+class Pool:
+    """The instances of one connection while an engine runs."""
+
+    __slots__ = ("_balancer", "_names")
+
+    def __init__(self, rule: PoolRule) -> None:
+        self._balancer = Balancer(rule.instances, rule.strategy)
+        self._names = tuple(instance.name for instance in rule.instances)
+
+    def pick(
+        self,
+        effect: Effect,
+        run: str,
+        *,
+        refused: Callable[[str], float],
+        busy: Callable[[str], float],
+    ) -> tuple[str | None, float]:
+        """The instance for a call; or None, and the seconds until one may be well.
+
+        *refused* says for how long an instance takes no calls, *busy* for how
+        long calls to it would wait: those are left out while others are free.
+        With `sticky` all calls of one run go to the same instance.
+        """
+        reads, draw = effect.looks_only, random.getrandbits(32)
+        ill = {name: wait for name in self._names if (wait := refused(name))}
+        waiting = {name for name in self._names if name not in ill and busy(name)}
+        choose = self._balancer.pick
+        picked = choose(reads=reads, ejected={*ill, *waiting}, key=run, draw=draw)
+        if picked is None and waiting:
+            picked = choose(reads=reads, ejected=ill, key=run, draw=draw)
+        if picked is None:
+            return None, min(ill.values())
+        return picked.name, 0.0
+
+    def began(self, name: str) -> None:
+        """A call to an instance is under way."""
+        self._balancer.began(name)
+
+    def ended(self, name: str) -> None:
+        """A call to an instance is over."""
+        self._balancer.ended(name)

@@ -1,0 +1,222 @@
+"""Guards between an engine and its tools: turns, refusals, and that every place comes back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from drawloom.chains import Plan, compile_chain, load
+from drawloom.drivers.embedded import Engine
+from drawloom.errors import Failure, FailureKind, ToolError
+from drawloom.facts import BreakerChanged
+from drawloom.policies import Effect
+from drawloom.policies.circuit_breaker import BreakerRule
+from drawloom.policies.rate_limit import RateRule
+from drawloom.policies.retry_budget import BudgetRule
+from drawloom.runtime import Catalogue
+from drawloom.runtime.guarding import ConnectionLimits, Guards, Hold, Policies
+from drawloom.sdk import tool
+
+
+def entered(guards: Guards, connection: str | None = "api", **more: Any) -> Hold:
+    asked: dict[str, Any] = {"chain": "c", "is_retry": False} | more
+    hold = guards.enter("t.t", Effect.READ, connection, **asked)
+    assert hold is not None
+    return hold
+
+
+def nothing_is_held(guards: Guards) -> bool:
+    return len(guards.admission) == 0 and guards.admission.waiting == 0
+
+
+async def test_a_pure_tool_of_ones_own_has_no_guard() -> None:
+    guards = Guards()
+    assert guards.enter("t.t", Effect.PURE, None, chain="c", is_retry=False) is None
+    assert guards.enter("t.u", Effect.READ, None, chain="c", is_retry=False) is not None
+
+
+async def test_calls_beyond_the_places_wait_and_chains_take_turns() -> None:
+    guards = Guards(Policies(connection_concurrency=1))
+    first = entered(guards)
+    big = [entered(guards, chain="big") for _ in range(3)]
+    small = entered(guards, chain="small")
+    assert first.inside and not any(hold.inside for hold in (*big, small))
+    first.leave(None)
+    assert big[0].inside
+    big[0].leave(None)
+    assert small.inside and not big[1].inside
+    big[2].leave(None)  # gives up waiting
+    small.leave(None)
+    assert big[1].inside
+    big[1].leave(None)
+    assert nothing_is_held(guards)
+
+
+async def test_a_full_queue_refuses_at_once_and_keeps_nothing() -> None:
+    guards = Guards(Policies(connection_concurrency=1, queue=1))
+    first, second, third = entered(guards), entered(guards), entered(guards)
+    assert third.failure is not None
+    assert third.failure.kind is FailureKind.THROTTLED and third.failure.harmless
+    assert third.failure.retry_after
+    third.leave(third.failure)
+    first.leave(None)
+    await second.taken()
+    second.leave(None)
+    assert nothing_is_held(guards)
+
+
+async def test_a_place_in_the_wide_room_is_waited_for_with_the_narrow_one_held() -> None:
+    guards = Guards(Policies(concurrency=1, connection_concurrency=1))
+    first = entered(guards, "one")
+    second = entered(guards, "two")
+    third = entered(guards, "two")
+    second.leave(None)  # gives its place of connection two to the third, which waits for the other
+    assert not third.inside
+    first.leave(None)
+    assert third.inside
+    third.leave(None)
+    assert nothing_is_held(guards)
+
+
+async def test_ten_thousand_that_wait_for_an_open_breaker_are_refused_one_after_another() -> None:
+    rule = BreakerRule(minimum_calls=1, open_for=60)
+    guards = Guards(Policies(connection_concurrency=1, breaker=rule))
+    first = entered(guards)
+    waiting = [entered(guards) for _ in range(10_000)]
+    first.leave(Failure(FailureKind.TRANSIENT, "down"))
+    assert all(hold.failure is not None and "breaker" in hold.failure.message for hold in waiting)
+    assert nothing_is_held(guards)
+
+
+async def test_retries_of_a_service_have_a_budget_together() -> None:
+    guards = Guards(Policies(retry_budget=BudgetRule(1.0, reserve=0, window=1000)))
+    holds = [entered(guards), entered(guards, is_retry=True), entered(guards, is_retry=True)]
+    assert [hold.inside for hold in holds] == [True, True, False]
+    assert holds[2].failure is not None and "budget" in holds[2].failure.message
+
+
+async def test_the_rate_of_a_connection_is_kept() -> None:
+    limits = ConnectionLimits(RateRule(100.0, burst=2))
+    guards = Guards(Policies(connections={"api": limits}))
+    began = asyncio.get_running_loop().time()
+    holds = [entered(guards) for _ in range(6)]
+    assert [hold.inside for hold in holds] == [True, True, False, False, False, False]
+    for hold in holds:
+        await hold.taken()
+        hold.leave(None)
+    assert asyncio.get_running_loop().time() - began >= 0.039
+    assert nothing_is_held(guards)
+
+
+async def test_retry_after_stops_every_tool_of_the_connection() -> None:
+    guards = Guards()
+    entered(guards).leave(Failure(FailureKind.THROTTLED, "slow down", retry_after=60))
+    other = guards.enter("t.u", Effect.READ, "api", chain="c", is_retry=False)
+    assert other is not None and not other.inside and other.failure is None
+    elsewhere = entered(guards, "other")
+    assert elsewhere.inside
+    other.leave(None)
+    guards.stop()
+
+
+async def test_an_announced_quota_is_shared() -> None:
+    guards = Guards()
+    first = entered(guards)
+    first.quota(1, 60.0)
+    first.leave(None)
+    assert entered(guards).inside
+    assert not entered(guards).inside
+    guards.stop()
+
+
+# -- in an engine ------------------------------------------------------------------
+
+
+def plan(catalogue: Catalogue, step: str) -> Plan:
+    return compile_chain(
+        load(f"chain: c\nsteps:\n  s:\n{step}\n".encode(), file="c.yaml"), catalogue.find
+    )
+
+
+def made(function: Callable[..., Any], effect: str) -> Catalogue:
+    return Catalogue([tool(effect=effect, name="lab.t")(function)])  # type: ignore[call-overload]
+
+
+async def test_an_open_breaker_refuses_at_once_and_tells() -> None:
+    calls = 0
+
+    async def t() -> int:
+        """A tool."""
+        nonlocal calls
+        calls += 1
+        await asyncio.sleep(0)
+        raise ToolError(Failure(FailureKind.TRANSIENT, "down"))
+
+    catalogue = made(t, "read")
+    facts: list[Any] = []
+    policies = Policies(breaker=BreakerRule(minimum_calls=4, open_for=60))
+    async with Engine(catalogue, durability="memory", policies=policies) as engine:
+        engine.watch(facts.append)
+        chain = plan(catalogue, "    use: lab.t\n    retry: {attempts: 1}")
+        results = [await engine.run(chain) for _ in range(8)]
+    assert calls == 5  # nobody knew at the first that the tool waits
+    kinds = [result.steps["s"].failure.kind for result in results]
+    assert kinds == [FailureKind.TRANSIENT] * 5 + [FailureKind.THROTTLED] * 3
+    assert [f.state for f in facts if isinstance(f, BreakerChanged)] == ["open"]
+
+
+async def test_no_more_calls_than_places_and_all_come_back() -> None:
+    busy = most = 0
+
+    async def t(n: int) -> int:
+        """A tool."""
+        nonlocal busy, most
+        busy += 1
+        most = max(most, busy)
+        for _ in range(3):
+            await asyncio.sleep(0)
+        busy -= 1
+        return n
+
+    catalogue = made(t, "read")
+    async with Engine(
+        catalogue, durability="memory", policies=Policies(tools={"lab.t": 3})
+    ) as engine:
+        chain = plan(
+            catalogue,
+            '    use: lab.t\n    for_each: "${$map([1..50], function($n) {$n})}"\n'
+            '    concurrency: 50\n    with: {n: "${item}"}',
+        )
+        result = await engine.run(chain)
+        assert result.status == "succeeded"
+        assert most == 3
+        assert nothing_is_held(engine._pump.hands.guards)
+
+
+@pytest.mark.parametrize("effect", ["read", "once"])
+async def test_a_call_whose_turn_never_comes_is_throttled_and_harmless(effect: str) -> None:
+    started = asyncio.Event()
+
+    async def t() -> int:
+        """A tool."""
+        started.set()
+        await asyncio.Event().wait()
+        return 1
+
+    catalogue = made(t, effect)
+    async with Engine(
+        catalogue, durability="memory", policies=Policies(tools={"lab.t": 1})
+    ) as engine:
+        chain = plan(catalogue, "    use: lab.t\n    timeout: 60s\n    retry: {attempts: 1}")
+        hurried = plan(catalogue, "    use: lab.t\n    timeout: 50ms\n    retry: {attempts: 1}")
+        blocking = await engine.start(chain)
+        await started.wait()
+        result = await engine.run(hurried)
+        assert result.steps["s"].failure.kind is FailureKind.THROTTLED
+        assert result.steps["s"].failure.harmless
+        await engine.cancel(blocking)
+        await engine.wait(blocking)
+        assert nothing_is_held(engine._pump.hands.guards)
