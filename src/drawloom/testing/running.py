@@ -87,7 +87,7 @@ def _pins(answers: Mapping[str, Answers], plan: Plan, script: Script) -> dict[st
     pins: dict[str, Pin] = {}
     for key, given in answers.items():
         step = plan.by_name.get(key)
-        if step is not None and step.construct:
+        if step is not None and step.construct not in ("", "stream"):
             answer = given.each[0]
             failed = answer.failure is not None
             pins[key] = Pin("failed" if failed else "succeeded", answer.output, answer.failure)
