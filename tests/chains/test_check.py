@@ -143,8 +143,6 @@ def test_a_finding_has_its_code_its_place_and_its_advice(
 @pytest.mark.parametrize(
     ("line", "code", "said"),
     [
-        *[(f"§{name}: {value}", "not-supported-yet", name)
-          for name, value in [("tests", "[]")]],
         ("output: {a: \"${steps.§lat.rows}\"}", "unknown-step", "did you mean 'late'?"),
         ("output: {a: \"${steps.late.§cuont}\"}", "unknown-output-field", "did you mean 'count'?"),
         ("output: {a: \"${§index}\"}", "outside-for-each", "for_each"),

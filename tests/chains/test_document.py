@@ -50,7 +50,7 @@ on_failure: tell-us
 timeout: 1h
 concurrency: 2
 priority: 5
-tests: [{a: 1}]
+tests: [{name: a}]
 note: n
 ui: {zoom: 2}
 """
@@ -61,7 +61,7 @@ def test_every_field_is_read() -> None:
     assert (chain.name, chain.version, chain.timeout, chain.priority) == (
         "late-orders", "1.2.0", 3600.0, 5,
     )  # fmt: skip
-    assert chain.tests == ({"a": 1},)
+    assert chain.tests == ({"name": "a"},)
     late, tell, last = chain.steps.values()
     assert (late.cache, late.timeout, late.resources) == (300.0, 5400.0, {"memory": 1})
     assert tell.after == {"late": "succeeded"}

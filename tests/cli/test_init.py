@@ -22,6 +22,7 @@ def test_a_new_project_runs_at_once_and_its_test_passes(bench: Any) -> None:
     assert bench.here("init", "fresh").code == 0
     fresh = bench.folder / "fresh"
     assert bench.here("check", "fresh/hello.yaml").out == "1 file, no findings\n"
+    assert bench.here("test", "fresh").code == 0
     done = bench.here("run", "fresh/hello.yaml", "--json", "-i", "least=50")
     assert done.code == 0
     assert done.json["output"] == {"greetings": ["Tea sold for 55.00: well done!"]}

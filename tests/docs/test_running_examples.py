@@ -161,3 +161,18 @@ def test_a_wrong_row_stops_the_main_example_before_it_writes(folder: Path) -> No
     assert "/2/precipitation" in done.stdout + done.stderr
     assert not (folder / "seattle/data/weather.sqlite").exists()
     assert not (folder / "seattle/data/report.md").exists()
+
+
+def test_the_tests_of_the_examples_pass(folder: Path) -> None:
+    done = subprocess.run(
+        [Path(sys.executable).with_name("drawloom"), "test", ".", "--json"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    tested = json.loads(done.stdout)
+    assert tested["passed"] >= 11
+    assert {"seattle-weather", "approve", "sub-chain"} <= {s["chain"] for s in tested["suites"]}

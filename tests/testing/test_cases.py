@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,10 @@ import pytest
 from typing_extensions import TypedDict
 
 from drawloom.chains import Chain, compile_chain, load
-from drawloom.chains.check import check, findings_of_tests
+from drawloom.chains.check import check, check_text, findings_of_tests
 from drawloom.errors import ValueInvalid
 from drawloom.runtime import Catalogue
-from drawloom.sdk import tool
+from drawloom.sdk import Chunk, Context, tool
 from drawloom.testing import Coverage, Outcome, case_of, run_case
 
 touched: list[str] = []
@@ -460,6 +461,82 @@ def test_a_wrong_test_is_found_in_its_place(test: str, code: str, suggestion: st
 def test_two_tests_of_one_name() -> None:
     found = findings_of_tests(chain("\n  - {name: a}\n  - {name: a}\n"), CATALOGUE)
     assert [(f.code, f.pointer) for f in found] == [("bad-test", "/tests/1/name")]
+
+
+def test_a_broken_test_does_not_hide_or_shift_what_else_is_wrong() -> None:
+    text = CHAIN.replace("output:", "  bad: {use: my.lok}\noutput:")
+    text += "tests:\n  - {expect: {}}\n  - {name: a, answers: {gone: {output: 1}}}\n"
+    found = check_text(text, CATALOGUE)
+    assert [(f.code, f.line) for f in found if f.severity == "error"] == [
+        ("unknown-tool", 10),
+        ("missing-field", 13),
+    ]
+
+
+def test_an_approval_inside_a_sub_chain() -> None:
+    inner = load(
+        "chain: inner\nsteps: {ask: {use: core.approve, with: {title: well}}}\noutput: yes\n"
+    )
+    outer = load("""\
+chain: outer
+steps: {sub: {use: core.chain, with: {chain: inner}}}
+tests:
+  - {name: said, events: [{at: 1h, approve: inner/ask, by: me}]}
+  - {name: waits, expect: {status: waiting}}
+  - {name: never, events: [{at: 1h, approve: other/ask, by: me}], expect: {status: waiting}}
+""")
+    plan = compile_chain(outer, CATALOGUE.find, find_chain=lambda name: inner)
+    outcomes = [run_case(case_of(test, Path()), plan, CATALOGUE) for test in outer.tests]
+    assert [o.verdict for o in outcomes] == ["passed", "passed", "wrong"], outcomes
+    assert "no run of chain 'other' is under way" in outcomes[2].lines[0]
+
+
+@tool(effect="read")
+async def numbers(context: Context) -> AsyncIterator[Chunk[int]]:
+    """Numbers, bit by bit."""
+    touched.append("numbers")
+    yield Chunk([context.batch], None)
+
+
+STREAMING = Catalogue([numbers, twice])
+STREAM = """\
+chain: streams
+steps:
+  source: {use: my.numbers, retry: {attempts: 2, delay: 1h, max_delay: 1h}}
+  each: {use: my.twice, for_each: "${steps.source}", with: {n: "${item}"}}
+output: "${steps.each}"
+"""
+
+
+@pytest.mark.parametrize(
+    ("answer", "verdict", "line"),
+    [
+        ("{output: [1, 2, 3]}", "passed", ""),
+        ("[{fail: {kind: transient}}, {output: [1, 2, 3]}]", "passed", ""),
+        ("{output: []}", "failed", "output: expected 3 items, got 0: []"),
+        ("{output: [1, a, 3]}", "wrong", "source: /1: this item: "),
+        ("{output: 3}", "wrong", "source: the answer of a stream is the list of its items"),
+        ("[{output: [1, 2, 3]}, {output: [4]}]", "wrong", "answers.source has 2, and 1 were"),
+    ],
+)
+def test_a_stream_is_answered_by_its_items(answer: str, verdict: str, line: str) -> None:
+    text = f"{STREAM}tests: [{{name: a, answers: {{source: {answer}}}, expect: {{output: [2, 4, 6]}}}}]"
+    found = load(text)
+    plan = compile_chain(found, STREAMING.find)
+    outcome = run_case(case_of(found.tests[0], Path()), plan, STREAMING)
+    assert (outcome.verdict, "".join(outcome.lines[:1])[: len(line)]) == (verdict, line), outcome
+    known = findings_of_tests(found, STREAMING)
+    assert bool(known) is line.startswith("source: ")
+
+
+def test_a_stream_without_an_answer_is_not_opened() -> None:
+    found = load(STREAM)
+    plan = compile_chain(found, STREAMING.find)
+    outcome = run_case(case_of({"name": "a"}, Path()), plan, STREAMING)
+    assert outcome.verdict == "wrong"
+    assert outcome.lines[0].startswith(
+        "step source calls my.numbers (read), and the test gives no"
+    )
 
 
 def test_coverage_names_what_no_test_reached() -> None:

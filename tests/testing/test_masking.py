@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from drawloom.testing.masking import NAMES, PATTERNS, Masking, is_secret
+from drawloom.testing.masking import NAMES, PATTERNS, WORDS, Masking, is_secret
 
 LOOKS: dict[str, str] = {
     "bearer token": "Authorization is Bearer abcdef123456",
@@ -42,7 +42,7 @@ def test_only_the_secret_is_taken_out() -> None:
     assert shown == ["postgres://***@db.example/shop", "https://a.example/x?id=1&***#top"]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, *WORDS])
 def test_every_secret_name_counts_in_any_spelling(name: str) -> None:
     assert is_secret(name)
     assert is_secret(f"My-{name.title()}")
@@ -65,7 +65,7 @@ def test_fields_with_secret_names(value: Any, masked: Any) -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        {"tokens": 3, "tokenizer": "x", "secretary": "ada", "opinion": "well"},
+        {"tokens": 3, "tokenizer": "x", "secretary": "ada", "opinion": "well", "spin": 3},
         {"url": "https://example.org/a:b@c", "text": "bearer of news", "mail": "ada@example.org"},
         {"token": "abc", "said": "abc is short"},
     ],

@@ -92,11 +92,25 @@ def _check_answer(desk: Desk, entry: Mapping[str, Any], tool: Any, path: Way) ->
         _report(desk, "bad-answer", message, path, more)
     elif "output" in entry and tool is not None:
         try:
-            validator_for(tool.output_schema).check(entry["output"], "this answer")
+            if getattr(tool, "streams", False):
+                check_items(tool, entry["output"])
+            else:
+                validator_for(tool.output_schema).check(entry["output"], "this answer")
         except ValueInvalid as exc:
             message = f"{tool.name} cannot give that: {exc.reason}"
             more = f"see `drawloom tools show {tool.name}`"
             _report(desk, "bad-answer", message, (*path, "output", *_way(exc.path)), more)
+
+
+def check_items(tool: Any, items: Any) -> None:
+    """Whether *items* are a list that a tool of streams can give. Raises `ValueInvalid`."""
+    if not isinstance(items, list):
+        raise ValueInvalid("the answer of a stream is the list of its items")
+    for number, item in enumerate(items):
+        try:
+            validator_for(tool.item_schema).check(item, "this item")
+        except ValueInvalid as exc:
+            raise ValueInvalid(exc.reason, f"/{number}{exc.path}") from None
 
 
 def _way(pointer: str) -> Way:

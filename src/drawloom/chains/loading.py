@@ -73,7 +73,8 @@ def salvage(document: Any, source: Source | None) -> tuple[Chain | None, tuple[F
 
 def _may_be_mended(finding: Finding) -> bool:
     """Whether it says that a chain has no name, or a step no tool."""
-    return finding.code == "missing-field" and finding.pointer.count("/") in (0, 2)
+    of_step = finding.pointer.startswith("/steps/") and finding.pointer.count("/") == 2
+    return finding.code == "missing-field" and (of_step or not finding.pointer)
 
 
 def _mended(document: Any) -> Any:

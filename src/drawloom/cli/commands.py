@@ -28,6 +28,7 @@ _COMMANDS: Final = {
     "check": "Find what is wrong with chains, without running them.",
     "plan": "Say what a run would touch, with nothing done.",
     "test": "Run the tests of chains; nothing outside is touched.",
+    "impact": "Find which steps break when a tool or a column changes.",
     "tools": "List, show and call the tools that there are.",
     "runs": "Look at runs; cancel, answer, resolve, repeat or replay them.",
     "schema": "Print the JSON Schema of chains, tools and connections.",

@@ -11,6 +11,7 @@ _CHAIN: Final = """\
 # Which products sold best? Run it:      drawloom run hello.yaml
 # Only those from 50 on:                 drawloom run hello.yaml --input least=50
 # What would break it, before it runs:   drawloom check hello.yaml
+# Its tests, at the end:                 drawloom test
 chain: hello
 version: 1.0.0
 description: Adds up sales by product, and greets the products that sold well.
@@ -44,6 +45,13 @@ steps:
     when: $count(steps.good.value) = 0
     with: {message: "No product sold that well."}
 output: {greetings: "${steps.greeted}"}
+tests:
+  - name: greets what sold well
+    input: {least: 50}
+    expect: {output: {greetings: ["Tea sold for 55.00: well done!"]}}
+  - name: says so when nothing did
+    input: {least: 1000}
+    expect: {output: {greetings: []}, steps: {nobody: succeeded}}
 """
 
 _TOOLS: Final = '''\

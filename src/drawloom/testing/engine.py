@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
+from drawloom.chains.check_tests import check_items
 from drawloom.dataflow.validation import validator_for
 from drawloom.dataflow.values import encode_value
 from drawloom.drivers.simulated import Clock, Result, SimulatedEngine
 from drawloom.drivers.simulated.active import Active
 from drawloom.errors import Failure, FailureKind, ToolError, ValueInvalid
-from drawloom.kernel import CallTool, Run
+from drawloom.kernel import CallFailed, CallTool, Run
+from drawloom.kernel.messages import Pull, Pulled
 from drawloom.policies import Effect
 from drawloom.runtime import Catalogue
 from drawloom.sdk import Tool
@@ -43,6 +45,13 @@ class ScriptedEngine(SimulatedEngine):
             return self._ended[run_id]
         return self._found(run_id).run
 
+    def run_under_way(self, chain: str) -> str:
+        """The run of a sub-chain that is under way, the first of them. Raises `ValueInvalid`."""
+        for run_id, active in self._active.items():
+            if active.run.plan.name == chain:
+                return run_id
+        raise ValueInvalid(f"no run of chain {chain!r} is under way then")
+
     async def quiet(self, run_id: str) -> Result:
         """Let all go on until nothing does without somebody outside; then how the run stands."""
         waiter = asyncio.create_task(self.wait(run_id))
@@ -57,11 +66,48 @@ class ScriptedEngine(SimulatedEngine):
             await waiter
         return Result(self.run_of(run_id))
 
-    async def _answer(self, active: Active, command: CallTool, tool: Tool) -> Any:
+    async def _pull(self, active: Active, command: Pull) -> None:
+        tool: Any = command.step.spec
+        made = self._made(active, command)
+        answer = self._script.answer(made, command.step.name, tool.name, lasting=True)
+        if answer is None and runs_for_real(tool):
+            await super()._pull(active, command)
+            return
+        event = await self._chunk(answer, made, command, tool)
+        if active.calls.pop(command.call, None) is not None:
+            self._post(active, event)
+
+    async def _chunk(
+        self, answer: Answer | None, made: Made, command: Pull, tool: Tool
+    ) -> CallFailed | Pulled:
+        """What comes next of a stream whose items the test gives as one list."""
+        call = command.call
+        try:
+            if answer is None:
+                raise self._unanswered(made, tool)
+            if answer.after:
+                await self.clock.sleep(answer.after)
+            if answer.failure is not None:
+                raise ToolError(answer.failure)
+            check_items(tool, answer.output)
+        except ToolError as exc:
+            return CallFailed(call, exc.failure, self.clock.now)
+        except ValueInvalid as exc:
+            wrong = self._wrong(f"{made.step}: {exc}; {tool.name} cannot give that")
+            return CallFailed(call, wrong.failure, self.clock.now)
+        at = command.after or 0
+        items = encode_value(answer.output[at : at + command.most])
+        end = at + len(items)
+        return Pulled(call, self.clock.now, len(items), end, not items, items)
+
+    def _made(self, active: Active, command: CallTool | Pull) -> Made:
         step = command.step.name
         if active.run.plan.name != self._chain:
             step = f"{active.run.plan.name}/{step}"
-        made = Made(step, command.call, command.args)
+        return Made(step, command.call, command.args)
+
+    async def _answer(self, active: Active, command: CallTool, tool: Tool) -> Any:
+        made = self._made(active, command)
         self._script.made.append(made)
         place = command.call.partition("#")[0]
         answer = self._script.answer(made, place, tool.name)

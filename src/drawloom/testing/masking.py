@@ -19,8 +19,10 @@ NAMES: Final = (
     *("password", "passwd", "pwd", "passphrase", "passcode"),
     *("secret", "token", "apikey", "accesskey", "secretkey", "privatekey", "signingkey"),
     *("authorization", "cookie", "credential", "credentials", "sessionid", "xapikey"),
-    *("connectionstring", "webhookurl", "otp", "pin", "cvv", "cvc"),
+    *("connectionstring", "webhookurl"),
 )
+#: Or whose last word is one of these, which are too short to be the end of a name.
+WORDS: Final = ("otp", "pin", "cvv", "cvc")
 #: What a secret looks like, wherever it stands in a text.
 PATTERNS: Final[Mapping[str, str]] = {
     "bearer token": r"(?i)\bbearer\s+[A-Za-z0-9._~+/=-]{8,}",
@@ -91,7 +93,8 @@ class Masking:
 
 def is_secret(name: str) -> bool:
     """Whether a field of this name holds a secret."""
-    return _SIGNS.sub("", name.lower()).endswith(NAMES)
+    words = _SIGNS.split(name.lower())
+    return words[-1] in WORDS or "".join(words).endswith(NAMES)
 
 
 def _whole(value: Any) -> Any:

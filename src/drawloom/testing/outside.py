@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Final, TypeAlias
 
 from drawloom.errors import DrawloomError
@@ -43,6 +44,8 @@ _DOING: Final[dict[str, Doing]] = {
     "reject": _say,
     "resolve": _resolve,
 }
+# Those whose subject may be in a sub-chain, as `CHAIN/STEP`.
+_OF_A_STEP: Final = frozenset({"approve", "reject", "resolve"})
 
 
 class Outside:
@@ -68,15 +71,26 @@ class Outside:
 
     async def _do(self, what: Happening) -> None:
         try:
-            await _DOING[what.kind](self._engine, self._run_id, what)
+            chain, _, subject = what.subject.rpartition("/")
+            if not chain or what.kind not in _OF_A_STEP:
+                await _DOING[what.kind](self._engine, self._run_id, what)
+            else:
+                of_step = replace(what, subject=subject)
+                await _DOING[what.kind](self._engine, self._engine.run_under_way(chain), of_step)
         except DrawloomError as exc:
             self.problems.append(f"events: {what.kind} {what.subject}: {exc}")
 
-    async def go_on(self) -> bool:
-        """The run waits: do what comes next, or let time pass; False where nothing is left."""
+    async def go_on(self, *, to_the_end: bool) -> bool:
+        """The run waits: do what comes next, or let time pass; False where nothing is left.
+
+        Unless *to_the_end*, time passes only as far as something is to happen: a
+        test may want to see the run wait.
+        """
         if self._next:
             await self._do(self._next.popleft())
             return True
+        if not to_the_end and not self._timed:
+            return False
         if not self._engine.clock.advance():
             return False
         while self._under_way:

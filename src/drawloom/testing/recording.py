@@ -66,6 +66,11 @@ def recorded(store: Store, record: RunRecord, find_tool: Callable[[str], Tool]) 
     if not isinstance(start, Started) or start.pins or start.only is not None:
         raise ValueInvalid(f"run {record.id} ran a part of its chain; a test is of a whole run")
     plan = history.run.plan
+    if streams := [step.name for step in plan.steps if step.construct == "stream"]:
+        raise ValueInvalid(
+            f"run {record.id} read the stream of step {streams[0]!r}, and what comes from a "
+            "stream is not kept; write a test whose answer is the list of its items"
+        )
     cancelled = any(isinstance(event.event, CancelRequested) for event in history.events)
     answers = {**_answers(history, find_tool, cancelled), **_handler(store, record, find_tool)}
     test = {

@@ -21,6 +21,7 @@ from drawloom.testing.outside import Outside
 from drawloom.testing.script import Script
 
 LONGEST: Final = 60.0  # seconds of real time
+_OPEN: Final = ("waiting", "unknown")
 
 Verdict: TypeAlias = Literal["passed", "failed", "wrong"]
 
@@ -74,7 +75,8 @@ async def _run(
         run_id = await it.start(plan, case.input, run_id=case.run, beginning=beginning)
         outside = Outside(it, run_id, case.happenings)
         result = await it.quiet(run_id)
-        while result.status in ("waiting", "unknown") and await outside.go_on():
+        to_the_end = case.expect.get("status") not in _OPEN
+        while result.status in _OPEN and await outside.go_on(to_the_end=to_the_end):
             result = await it.quiet(run_id)
         script.problems += [*outside.problems, *outside.left()]
         return result
@@ -85,7 +87,7 @@ def _pins(answers: Mapping[str, Answers], plan: Plan, script: Script) -> dict[st
     pins: dict[str, Pin] = {}
     for key, given in answers.items():
         step = plan.by_name.get(key)
-        if step is not None and step.construct:
+        if step is not None and step.construct not in ("", "stream"):
             answer = given.each[0]
             failed = answer.failure is not None
             pins[key] = Pin("failed" if failed else "succeeded", answer.output, answer.failure)

@@ -24,6 +24,7 @@ class Script:
     def __init__(self, answers: Mapping[str, Answers]) -> None:
         self._answers = answers
         self._given = dict.fromkeys(answers, 0)
+        self._lasting: set[str] = set()  # keys whose last answer given is a stream's, and stays
         self.made: list[Made] = []
         self.problems: list[str] = []
 
@@ -35,18 +36,27 @@ class Script:
         """Note that the answer *key* has been given, other than to a call."""
         self._given[key] += 1
 
-    def answer(self, made: Made, place: str, tool: str) -> Answer | None:
+    def answer(self, made: Made, place: str, tool: str, *, lasting: bool = False) -> Answer | None:
         """The answer to a call; the nearest key counts: call, item, step, then tool.
 
         *place* is the step, or the item of it (`tell[3]`). None where the test says
-        nothing of the call.
+        nothing of the call. With *lasting* an output answers every further call,
+        as the whole of a stream does, which is read bit by bit.
         """
         prefix = made.step.rpartition("/")[0]
         front = f"{prefix}/" if prefix else ""
         for key in (f"{front}{made.call}", f"{front}{place}", made.step, tool):
             if key in self._answers:
-                return self._next(key, made)
+                return self._stay(key, made) if lasting else self._next(key, made)
         return None
+
+    def _stay(self, key: str, made: Made) -> Answer:
+        if key in self._lasting:
+            self._given[key] -= 1
+        answer = self._next(key, made)
+        if answer.failure is None:
+            self._lasting.add(key)
+        return answer
 
     def _next(self, key: str, made: Made) -> Answer:
         number = self._given[key]
