@@ -124,7 +124,7 @@ CASES: list[tuple[str, str, str]] = [
     ("x: {use: core.transform, with: {value: 1}, after: [§lat]}", "unknown-step", "did you mean 'late'?"),
     # later releases
     *[(f"x: {{use: core.add, with: {{numbers: []}}, §{name}: {value}}}", "not-supported-yet", name)
-      for name, value in [("cache", "5m"), ("resources", "{}")]],
+      for name, value in [("resources", "{}")]],
 ]  # fmt: skip
 
 
@@ -255,7 +255,7 @@ chain: A
 steps:
   late: {use: shop.orders, on: db, with: {days: x, dais: 1}, timeout: soon}
   tell: {use: mail.snd}
-  sum: {use: core.add, with: {numbers: "${steps.lat}"}, cache: 5m}
+  sum: {use: core.add, with: {numbers: "${steps.lat}"}, resources: {}}
   odd: {use: core.add, with: {numbers: "${1 +}"}, whenn: true}
 output: {x: "${item.x}"}
 """

@@ -9,6 +9,7 @@ from drawloom.chains import chain_of, load
 from drawloom.chains.schema import chain_schema
 from drawloom.errors import ChainInvalid, FailureKind
 from drawloom.policies import Retry
+from drawloom.policies.cache import CacheRule
 
 WHOLE = """\
 chain: late-orders
@@ -63,7 +64,7 @@ def test_every_field_is_read() -> None:
     )  # fmt: skip
     assert chain.tests == ({"name": "a"},)
     late, tell, last = chain.steps.values()
-    assert (late.cache, late.timeout, late.resources) == (300.0, 5400.0, {"memory": 1})
+    assert (late.cache, late.timeout, late.resources) == (CacheRule(300.0), 5400.0, {"memory": 1})
     assert tell.after == {"late": "succeeded"}
     assert last.after == {"tell": "finished"}
     assert last.when is True

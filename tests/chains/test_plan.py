@@ -152,7 +152,7 @@ def test_a_plan_cannot_be_changed():
 @pytest.mark.parametrize(
     ("text", "named"),
     [
-        ("chain: c\nsteps: {a: {use: my.echo, cache: 5m}}\n", "steps.a.cache"),
+        ("chain: c\nsteps: {a: {use: my.echo, resources: {}}}\n", "steps.a.resources"),
     ],
 )
 def test_what_is_not_supported_yet_is_refused_and_never_ignored(text, named):

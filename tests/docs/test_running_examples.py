@@ -24,6 +24,7 @@ OUTPUTS: dict[str, Any] = {
     "approve": {"woven": "nothing", "late": True},
     "batches": {"pairs": ["heddle and shuttle", "warp and weft", "reed"]},
     "book-trip": {"booked": True},
+    "cache": {"price": 30},
     "compensate": {
         "said": "book-trip: no_car: there is no car; undone: hotel, flight",
     },

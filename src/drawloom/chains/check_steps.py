@@ -40,6 +40,7 @@ def check_steps(desk: Desk) -> None:
         if tool := desk.tools.get(name):
             check_call(desk, step, tool, path)
             _check_retry(desk, step, tool, path)
+            _check_cache(desk, step, tool, path)
 
 
 def check_call(desk: Desk, step: Step, tool: CheckedTool, path: Way) -> None:
@@ -58,6 +59,25 @@ def _check_later(desk: Desk, fields: Any, later: tuple[str, ...], path: Way) -> 
                 key=True,
                 suggestion="remove it: ignoring it would change what the chain means",
             )
+
+
+def _check_cache(desk: Desk, step: Step, tool: CheckedTool, path: Way) -> None:
+    if step.cache is None:
+        return
+    engine = getattr(tool, "construct", "") not in ("", "enrich") or getattr(
+        tool, "streams", False
+    )
+    if engine or not Effect(tool.effect).looks_only:
+        desk.report(
+            "cache-of-effect",
+            f"{tool.name} does more than look: a kept answer would leave that out",
+            (*path, "cache"),
+            key=True,
+            suggestion="remove `cache`",
+        )
+    if step.cache.ttl == 0:
+        message, more = "cache: an answer of no time is never used", "give more than 0"
+        desk.report("out-of-range", message, (*path, "cache"), suggestion=more)
 
 
 def _check_connection(desk: Desk, step: Step, tool: CheckedTool, path: Way) -> None:

@@ -14,6 +14,7 @@ from drawloom.dataflow.references import Condition, Template, listing
 from drawloom.dataflow.validation import validator_for
 from drawloom.errors import ChainInvalid, ExpressionInvalid, ValueInvalid
 from drawloom.policies import Effect, Retry
+from drawloom.policies.cache import CacheRule
 
 DEFAULT_TIMEOUT = 300.0  # seconds; every wait has a deadline
 DEFAULT_CONCURRENCY = 10
@@ -99,6 +100,14 @@ class Part:
             for source, outcome in self.needs.items()
         ]
 
+    def _cache(self, spec: ToolSpec, effect: Effect, construct: str) -> CacheRule | None:
+        if self.step.cache is not None and (construct or not effect.looks_only):
+            raise ChainInvalid(
+                f"steps.{self.name}.cache: {spec.name} does more than look ({effect}); "
+                "an answer that was kept would leave its effect out"
+            )
+        return self.step.cache
+
     def compiled(
         self,
         index: int,
@@ -148,6 +157,7 @@ class Part:
             child=child,
             child_slots=_child_slots(step, construct),
             lookup=self.lookup,
+            cache=self._cache(spec, effects[spec.name], construct),
         )
         if construct == "stream":
             made = replace(made, timeout=step.timeout or spec.timeout or DEFAULT_TIMEOUT)
@@ -193,6 +203,7 @@ def _undo(step: PlanStep, written: Compensation, spec: ToolSpec, effect: Effect)
         repeat=None,
         undoes=step.name,
         lookup=None,
+        cache=None,
         plain_end=False,
     )
 

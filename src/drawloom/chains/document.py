@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeAlias
 
 from drawloom.chains.source import Source
 from drawloom.policies import Retry
+from drawloom.policies.cache import CacheRule
 
 After: TypeAlias = Literal["succeeded", "failed", "finished"]
 Join: TypeAlias = Literal["all", "any"]
@@ -63,7 +64,7 @@ class Step:
     repeat: Repeat | None = None
     retry: Retry | None = None
     timeout: float | None = None
-    cache: float | None = None
+    cache: CacheRule | None = None
     on_error: OnError = "fail"
     compensate: Compensation | None = None
     resources: Mapping[str, Any] = field(default_factory=dict)

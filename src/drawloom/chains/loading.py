@@ -15,6 +15,7 @@ from drawloom.chains.yaml_source import read_yaml
 from drawloom.dataflow.durations import seconds
 from drawloom.errors import FailureKind
 from drawloom.policies import Retry
+from drawloom.policies.cache import CacheRule
 
 #: The tool of a step that was salvaged without one.
 NO_TOOL = "?"
@@ -127,7 +128,7 @@ def _step(name: str, fields: Mapping[str, Any]) -> Step:
         with_=fields.get("with", {}),
         after=_after(fields.get("after", {})),
         timeout=_duration(fields, "timeout"),
-        cache=_duration(fields, "cache"),
+        cache=_cache(fields.get("cache")),
         retry=_retry(fields["retry"]) if "retry" in fields else None,
         repeat=_repeat(fields["repeat"]) if "repeat" in fields else None,
         compensate=_compensation(fields["compensate"]) if "compensate" in fields else None,
@@ -172,6 +173,13 @@ def _compensation(fields: Mapping[str, Any]) -> Compensation:
         _retry(fields["retry"]) if "retry" in fields else None,
         _duration(fields, "timeout"),
     )
+
+
+def _cache(written: Any) -> CacheRule | None:
+    if isinstance(written, Mapping):
+        stale = _duration(written, "stale") or 0.0
+        return CacheRule(seconds(written["ttl"]), stale, tuple(written.get("tags", ())))
+    return None if written is None else CacheRule(seconds(written))
 
 
 def _concurrency(written: Any) -> Concurrency | None:

@@ -16,6 +16,7 @@ from drawloom.dataflow.enrichment import Enrichment
 from drawloom.dataflow.references import Condition, Template
 from drawloom.dataflow.validation import Validator, apply_defaults, validator_for
 from drawloom.policies import Effect, Retry
+from drawloom.policies.cache import CacheRule
 
 Outcome: TypeAlias = Literal["succeeded", "failed", "finished"]
 # What the engine does itself, instead of calling a tool.
@@ -102,6 +103,7 @@ class PlanStep:
     child: Plan | None = field(default=None, repr=False)
     child_slots: Mapping[str, str] = field(default_factory=dict)  # of the child -> of this chain
     lookup: Enrichment | None = None
+    cache: CacheRule | None = None
     plain_end: bool = True  # nothing but the status changes when a call succeeds
 
 

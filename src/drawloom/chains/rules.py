@@ -50,6 +50,7 @@ RULES: dict[str, str] = {
     "wrong-approval": "An approval that nobody could give.",
     "wrong-lookup": "The lookup of an enrichment is not one.",
     "wrong-undo": "What undoes a step must be a tool that acts.",
+    "cache-of-effect": "Only the answers of tools that look may be kept.",
     # References and expressions
     "bad-expression": "An expression or JSONPath query cannot be read.",
     "unknown-name": "An expression reads a name that is not there.",

@@ -22,7 +22,7 @@ SEMVER = (
 WHOLE_REFERENCE = r"^\$\{[\s\S]*\}$"
 
 # In the document from the first release, so that nothing has to move when they come to life.
-LATER_STEP_FIELDS = ("cache", "resources")
+LATER_STEP_FIELDS = ("resources",)
 LATER_CHAIN_FIELDS: tuple[str, ...] = ()
 LATER_TOOLS = ("core.python",)
 
@@ -154,7 +154,7 @@ def _policy_fields() -> dict[str, Any]:
     return {
         "retry": _fixed("Try again after a failure.", _retry_fields(), []),
         "timeout": _duration("How long one call may take."),
-        "cache": _duration("How long an answer may be used again." + _LATER),
+        "cache": _cache(),
         "on_error": {
             "description": "`continue` lets the run go on when the step has failed.",
             "enum": ["fail", "continue"],
@@ -171,6 +171,26 @@ def _policy_fields() -> dict[str, Any]:
         "resources": {
             "description": "What a call needs of the machine." + _LATER, "type": "object",
         },
+    }  # fmt: skip
+
+
+def _cache() -> dict[str, Any]:
+    fields = {
+        "ttl": _duration("How long an answer is used again."),
+        "stale": _duration("How long after that it is still given, while a new one is fetched."),
+        "tags": {
+            "description": "Names by which answers are forgotten: `drawloom cache clear --tag`.",
+            "type": "array",
+            "items": {"type": "string", "minLength": 1},
+            "uniqueItems": True,
+        },
+    }
+    return {
+        "description": "How long an answer of a tool that only looks is used again: a duration "
+        "(30s, 5m, 1h30m, 250ms, or seconds), or ttl with stale and tags.",
+        "type": ["string", "number", "object"], "pattern": DURATION_PATTERN,
+        "minimum": 0, "maximum": 1e12, "maxLength": 40,
+        "properties": fields, "required": ["ttl"], "additionalProperties": False,
     }  # fmt: skip
 
 

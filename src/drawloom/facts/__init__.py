@@ -6,6 +6,7 @@ Nothing here decides or does anything. May import `errors`.
 from __future__ import annotations
 
 from drawloom.facts.facts import (
+    AnswerReused,
     BreakerChanged,
     CallStarted,
     Fact,
@@ -19,6 +20,7 @@ from drawloom.facts.facts import (
 )
 
 __all__ = [
+    "AnswerReused",
     "BreakerChanged",
     "CallStarted",
     "Fact",

@@ -53,6 +53,17 @@ class ToolCall(Struct, frozen=True, gc=False, tag="tool-call"):
     bytes_out: int | None = None
 
 
+class AnswerReused(Struct, frozen=True, gc=False, tag="answer-reused"):
+    """A call was answered by what an earlier one gave; `age` is fresh or stale."""
+
+    run: str
+    step: str
+    call: str
+    tool: str
+    age: str
+    at: int
+
+
 class StepEnded(Struct, frozen=True, gc=False, tag="step-ended"):
     """A step reached a final status (or `unknown`)."""
 
@@ -101,7 +112,15 @@ class Line(Struct, frozen=True, gc=False, tag="line"):
 
 
 Fact: TypeAlias = (
-    BreakerChanged | RunStarted | CallStarted | ToolCall | StepEnded | RunStalled | RunEnded | Line
+    AnswerReused
+    | BreakerChanged
+    | RunStarted
+    | CallStarted
+    | ToolCall
+    | StepEnded
+    | RunStalled
+    | RunEnded
+    | Line
 )
 
 # A sink is called on the event loop and must be quick; it never raises.

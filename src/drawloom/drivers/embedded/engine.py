@@ -24,6 +24,7 @@ from drawloom.db import connect_reader, connect_writer, queries
 from drawloom.doors import Doors
 from drawloom.drivers.answering import approved, signalled
 from drawloom.drivers.embedded import requests, retention
+from drawloom.drivers.embedded.cached import CachedCalls, Waiter
 from drawloom.drivers.embedded.clock import now
 from drawloom.drivers.embedded.journal import Journal
 from drawloom.drivers.embedded.linking import Links
@@ -40,6 +41,7 @@ from drawloom.errors import StateUnusable, ValueInvalid
 from drawloom.facts import Sink
 from drawloom.kernel import CancelRequested, Run
 from drawloom.runtime import Catalogue, Clients, Hands, StoredConnection
+from drawloom.runtime.caching import Answers
 from drawloom.runtime.guarding import Guards, Policies
 from drawloom.runtime.instances import with_instances
 
@@ -99,6 +101,12 @@ class Engine:
         self._pump = Pump(hands, None)
         self._starts = Starts(self._pump, self.row_of, self._runs_at_once)
         self._links = self._pump.links = Links(self._starts, self._pump)
+        self.answers: Answers[Waiter] = Answers(self.connections, self.state)
+        pump = self._pump
+        tell = pump.telling.reused
+        pump.cached = CachedCalls(
+            self.answers, hands, pump.post, pump.make_again, pump.spawn, tell
+        )
         if self.state is not None:
             self._ownership = Ownership(self.state).__enter__()
             try:
@@ -117,6 +125,7 @@ class Engine:
         if self._requests is not None:
             self._requests.cancel()
         await self._pump.aclose()
+        self.answers.close()
         if self._pump.journal is not None:
             await self._pump.journal.aclose()
         for db in (self._reader, self._db):

@@ -50,6 +50,7 @@ from drawloom.runtime.evaluator import Evaluator
 from drawloom.sdk import Context
 
 if TYPE_CHECKING:
+    from drawloom.drivers.embedded.cached import CachedCalls
     from drawloom.drivers.embedded.linking import Links
 
 _REMEMBERED = 64  # runs
@@ -60,6 +61,7 @@ class Pump:
     """Carries the commands of all runs of one engine out."""
 
     links: Links  # set by the engine, which starts the runs that belong to others
+    cached: CachedCalls  # and this one, for it knows the connections
 
     def __init__(self, hands: Hands, journal: Journal | None) -> None:
         self.hands = hands
@@ -177,11 +179,16 @@ class Pump:
         if not self._pumping:
             if self._inbox:
                 self._pumping = True
-                self._spawn(self._pump())
+                self.spawn(self._pump())
             elif self.journal is not None:
                 self.journal.flush()
 
-    def _spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+    def make_again(self, runner: Runner, command: CallTool) -> None:
+        """Have a call made as if it had just been asked for."""
+        self._inbox.append((runner, command))
+        self.wake()
+
+    def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         task = self._loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -196,9 +203,11 @@ class Pump:
             kind = type(thing)
             try:
                 if kind is CallTool:
+                    if thing.step.cache is not None and self._reused(runner, thing):
+                        continue
                     rest = self._call(runner, thing)
                     if rest is not None:  # the tool waits: this task is its own from now on
-                        self._spawn(self._pump())
+                        self.spawn(self._pump())
                         await rest
                         return
                 elif kind in _COMMANDS:
@@ -287,7 +296,7 @@ class Pump:
             case CancelCall(call=call):
                 self._cancel_call(runner, call)
             case Evaluate():
-                task = self._spawn(self._evaluate(runner, command))
+                task = self.spawn(self._evaluate(runner, command))
                 runner.work.append(task)
                 task.add_done_callback(runner.work.remove)
             case AwaitResolution():
@@ -301,7 +310,7 @@ class Pump:
             case Refuse(call=call, failure=failure):
                 self.post(runner, Refused(call, failure, now()))
             case Pull():
-                runner.pulls[command.call] = self._spawn(self._pull(runner, command))
+                runner.pulls[command.call] = self.spawn(self._pull(runner, command))
 
     async def _pull(self, runner: Runner, command: Pull) -> None:
         slot = command.step.slot
@@ -328,6 +337,13 @@ class Pump:
         runner.timers.pop(call, None)
         self.post(runner, TimerFired(call, now()))
 
+    def _reused(self, runner: Runner, command: CallTool) -> bool:
+        """Whether a call is answered by a kept answer, or by one that is on its way."""
+        if runner.run.finished is not None or command.call not in runner.run.calls:
+            return True
+        slot = command.step.slot
+        return self.cached.begin(runner, command, slot and runner.bindings.get(slot, slot))
+
     # -- calls -------------------------------------------------------------------
 
     def _call(self, runner: Runner, command: CallTool) -> Coroutine[Any, Any, None] | None:
@@ -342,7 +358,7 @@ class Pump:
         # What never waits reaches no service, and is never called twice at once.
         guarded = step.slot is not None or prepared.limited
         guarded = guarded or (prepared.waits and not prepared.unguarded)
-        measured = Measured() if self._measures or guarded else None
+        measured = Measured() if self._measures or guarded or step.cache else None
         slot, client = step.slot, None
         connection = slot and runner.bindings.get(slot, slot)
         if guarded and measured and self._held(runner, command, measured, prepared, connection):
@@ -425,6 +441,8 @@ class Pump:
                 measured.cpu = measured.wall
             if self._sinks:
                 self.telling.metrics(runner, command, measured, event)
+        if command.step.cache is not None:
+            self.cached.landed(runner, command, event)
         self._take(runner, event, measured)
 
     async def _called(
@@ -481,6 +499,8 @@ class Pump:
     def _stop_call(self, call: Call) -> None:
         call.measured.release(None, nothing_said=True)
         self._end_call(call)
+        if call.command.step.cache is not None:
+            self.cached.landed(call.runner, call.command, None)
         if call.task is not None and not call.task.done():
             self._tasks.add(call.task)  # so that it is not forgotten before it has ended
             call.task.add_done_callback(self._tasks.discard)
@@ -502,7 +522,7 @@ class Pump:
             task.cancel()
         runner.pulls.clear()
         if runner.plan.streams:
-            self._spawn(self.hands.streams.close(runner.run_id))
+            self.spawn(self.hands.streams.close(runner.run_id))
 
     def _context(self, runner: Runner, command: CallTool) -> Context:
         step = command.step.name

@@ -49,6 +49,8 @@ async def _answered(path: Path, engine: Engine) -> dict[str, Any]:
                 await engine.signal(**asked)
             case "approve":
                 await engine.approve(**asked)
+            case "forget":
+                engine.answers.clear(**asked)
             case other:
                 return {"error": f"cannot {other!r}"}
     except (DrawloomError, TypeError, ValueError, KeyError, OSError) as exc:

@@ -7,6 +7,7 @@ from typing import Any
 from drawloom.drivers.embedded.clock import now
 from drawloom.drivers.embedded.runner import Runner
 from drawloom.facts import (
+    AnswerReused,
     CallStarted,
     Fact,
     Line,
@@ -70,6 +71,12 @@ class Telling:
                 None if fan is None else fan.total,
             )
         )
+
+    def reused(self, runner: Runner, command: CallTool, age: str) -> None:
+        """A call was answered by what an earlier one gave."""
+        if self.sinks:
+            step, tool = command.step.name, command.step.tool
+            self.fact(AnswerReused(runner.run_id, step, command.call, tool, age, now()))
 
     def begun(self, runner: Runner, step: str, call: str) -> None:
         """What is no tool call has begun."""

@@ -1,0 +1,181 @@
+"""Answers that are kept: fetched once, given again, forgotten when they should be."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from tests.drivers.conftest import Compile, MakeEngine
+
+from drawloom.errors import ChainInvalid, Failure, FailureKind, ToolError
+from drawloom.facts import AnswerReused, Fact
+from drawloom.runtime import caching
+from drawloom.runtime.caching import FILE
+from drawloom.sdk import Json, Tool, tool
+
+
+class Service:
+    """A tool that counts how often it is really called, and may be told to wait or to break."""
+
+    def __init__(self) -> None:
+        self.called: Counter[str] = Counter()
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.breaks = 0
+
+    def tool(self) -> Tool:
+        @tool(effect="read", name="my.look")
+        async def look(v: Json = None) -> Json:
+            """Look something up."""
+            self.called[str(v)] += 1
+            await self.gate.wait()
+            if self.breaks:
+                self.breaks -= 1
+                raise ToolError(Failure(FailureKind.INVALID, "broken"))
+            return {"v": v, "n": self.called[str(v)]}
+
+        return look
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Let the loop go on until something holds."""
+    for _ in range(100_000):
+        if holds():
+            return
+        await asyncio.sleep(0)
+    raise AssertionError("it never held")
+
+
+@pytest.fixture
+def service() -> Service:
+    return Service()
+
+
+def chain(rule: str = "cache: 1h", given: str = "1") -> str:
+    return f"{{chain: c, steps: {{a: {{use: my.look, with: {{v: {given}}}, {rule}}}}}, output: '${{steps.a.n}}'}}"
+
+
+async def test_an_answer_is_used_again(
+    make_engine: MakeEngine, compile_for: Compile, service: Service
+) -> None:
+    facts: list[Fact] = []
+    async with make_engine(service.tool()) as engine:
+        engine.watch(facts.append)
+        for _ in range(3):
+            assert (await engine.run(compile_for(engine, chain()))).output == 1
+        assert (await engine.run(compile_for(engine, chain(given="2")))).output == 1
+        assert (await engine.run(compile_for(engine, chain("note: no cache")))).output == 2
+    assert service.called == {"1": 2, "2": 1}
+    assert [f.age for f in facts if isinstance(f, AnswerReused)] == ["fresh", "fresh"]
+
+
+async def test_a_hundred_at_once_make_one_call(
+    make_engine: MakeEngine, compile_for: Compile, service: Service
+) -> None:
+    service.gate.clear()
+    async with make_engine(service.tool()) as engine:
+        plan = compile_for(engine, chain())
+        runs = [asyncio.create_task(engine.run(plan)) for _ in range(100)]
+        await until(lambda: len(engine.active()) == 100 and bool(service.called))
+        service.gate.set()
+        assert {(await run).output for run in runs} == {1}
+    assert service.called["1"] == 1
+
+
+async def test_a_failure_is_not_kept_and_the_next_in_line_asks(
+    make_engine: MakeEngine, compile_for: Compile, service: Service
+) -> None:
+    service.gate.clear()
+    service.breaks = 1
+    async with make_engine(service.tool()) as engine:
+        plan = compile_for(engine, chain())
+        runs = [asyncio.create_task(engine.run(plan)) for _ in range(5)]
+        await until(lambda: len(engine.active()) == 5 and bool(service.called))
+        service.gate.set()
+        statuses = Counter([(await run).status for run in runs])
+    assert statuses == {"failed": 1, "succeeded": 4}
+    assert service.called["1"] == 2
+
+
+async def test_who_fetches_may_be_cancelled(
+    make_engine: MakeEngine, compile_for: Compile, service: Service
+) -> None:
+    service.gate.clear()
+    async with make_engine(service.tool()) as engine:
+        plan = compile_for(engine, chain())
+        first = await engine.start(plan)
+        other = asyncio.create_task(engine.run(plan))
+        await until(lambda: len(engine.active()) == 2 and bool(service.called))
+        await engine.cancel(first)
+        service.gate.set()
+        assert (await other).status == "succeeded"
+        assert (await engine.wait(first)).status == "cancelled"
+
+
+async def test_a_stale_answer_is_given_while_a_new_one_is_fetched(
+    make_engine: MakeEngine,
+    compile_for: Compile,
+    service: Service,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = SimpleNamespace(time=lambda: clock.now, now=1_000.0)
+    monkeypatch.setattr(caching, "time", clock)
+    async with make_engine(service.tool()) as engine:
+        plan = compile_for(engine, chain("cache: {ttl: 1m, stale: 1h}"))
+        assert (await engine.run(plan)).output == 1
+        clock.now += 61
+        assert (await engine.run(plan)).output == 1
+        await until(lambda: service.called["1"] == 2)
+        await asyncio.sleep(0)
+        assert (await engine.run(plan)).output == 2
+
+
+async def test_answers_survive_a_restart_and_are_forgotten_by_tag(
+    make_engine: MakeEngine, compile_for: Compile, service: Service, tmp_path: Path
+) -> None:
+    text = chain("cache: {ttl: 1h, tags: [prices]}")
+    async with make_engine(service.tool()) as engine:
+        await engine.run(compile_for(engine, text))
+    async with make_engine(service.tool()) as engine:
+        assert (await engine.run(compile_for(engine, text))).output == 1
+        assert engine.answers.clear(tag="weather") == 0
+        assert engine.answers.clear(tag="prices") == 1
+        assert (await engine.run(compile_for(engine, text))).output == 2
+    async with make_engine(service.tool()) as engine:
+        assert (await engine.run(compile_for(engine, text))).output == 2
+    assert (tmp_path / "state" / FILE).exists()
+
+
+async def test_a_damaged_file_is_begun_anew(
+    make_engine: MakeEngine, compile_for: Compile, service: Service, tmp_path: Path
+) -> None:
+    async with make_engine(service.tool()) as engine:
+        await engine.run(compile_for(engine, chain()))
+    (tmp_path / "state" / FILE).write_bytes(b"this is no database" * 100)
+    async with make_engine(service.tool()) as engine:
+        assert (await engine.run(compile_for(engine, chain()))).output == 2
+
+
+@pytest.mark.parametrize("use", ["my.once", "my.pause", "my.keyed", "core.wait", "core.chain"])
+async def test_only_what_looks_is_kept(
+    make_engine: MakeEngine, compile_for: Compile, use: str
+) -> None:
+    async with make_engine() as engine:
+        with pytest.raises(ChainInvalid, match=r"steps\.a\.(cache|with)"):
+            compile_for(engine, f"{{chain: c, steps: {{a: {{use: {use}, cache: 5m}}}}}}")
+
+
+async def test_a_hit_is_quick(
+    make_engine: MakeEngine, compile_for: Compile, service: Service
+) -> None:
+    """Measured in bench/; here only that nothing is called, a thousand times."""
+    async with make_engine(service.tool(), durability="memory") as engine:
+        plan: Any = compile_for(engine, chain())
+        for _ in range(1_000):
+            await engine.run(plan)
+    assert service.called["1"] == 1
