@@ -136,7 +136,8 @@ def _repeat(rng: random.Random) -> dict[str, Any]:
     again: dict[str, Any] = {"until": until, "limit": rng.randint(1, 4)}
     if rng.random() < 0.7:
         again["delay"] = 2
-    step: dict[str, Any] = {"use": rng.choice(("t.keyed", "t.read")), "repeat": again}
+    use = rng.choice(("t.keyed", "t.read", "t.once"))
+    step: dict[str, Any] = {"use": use, "repeat": again}
     step["retry"] = {"attempts": 2, "delay": 1}
     if rng.random() < 0.5:
         step["with"] = {"v": rng.choice((f"${{{LARGE}}}", "${$millis() % 3 = 0 ? nowhere : 1}"))}
@@ -194,7 +195,9 @@ class Life:
         self.timers: dict[str, int] = {}
         self.evaluating: dict[str, Evaluate] = {}
         self.posted: list[Event] = []  # what the driver says back at once
-        self.awaits: tuple[str, ...] = ()
+        self.ids: set[str] = set()  # of calls, since the last crash
+        self.passes: Counter[str] = Counter()
+        self.stopped = self.turn = False
         self.rows: dict[str, list[int]] = {}  # what each call for a stream's items was given
         self.given: Counter[tuple[str, int]] = Counter()  # (call's place, item) that succeeded
         self.done: list[str] = []  # places that succeeded and can be undone, in their order
@@ -209,7 +212,8 @@ class Life:
 
     def live(self) -> Life:
         """From the start to the end; raises `Violation`."""
-        pins = {"s0": Pin(output={"pinned": True})} if self.rng.random() < 0.1 else None
+        self.pinned = self.rng.random() < 0.1
+        pins = {"s0": Pin(output={"pinned": True})} if self.pinned else None
         self.feed(Started({}, self.at, pins))
         for _ in range(LONGEST):
             while self.posted:
@@ -231,8 +235,38 @@ class Life:
         self.fired[type(event).__name__] += 1
         self.journal.append(event)
         self._observe(event)
-        for command in self.run.receive(event):
+        stopped = self.run.stopping
+        commands = self.run.receive(event)
+        if isinstance(event, TimerFired) and event.call == "?timeout":
+            stopped = stopped or self.run.finished is None
+        self.stopped = self.stopped or stopped
+        for command in commands:
+            self._check(command)
             self._carry_out(command)
+        if self.run.stopping:
+            self._check_children()
+
+    def _check(self, command: Command) -> None:
+        """What may be begun, with what, and under which name."""
+        if not isinstance(command, CallTool | StartChild | Pull):
+            return
+        require(command.call not in self.ids, f"the call id {command.call} is used twice")
+        self.ids.add(command.call)
+        require(self.turn or self.plan.queueing is None, f"{command.call} before its turn")
+        name = command.call.partition("#")[0].partition("[")[0].partition("<")[0]
+        step = self.plan.by_name[name]
+        require(not self.stopped or step.cleanup, f"{command.call} is begun, though all stops")
+        require(not name.startswith("s0") or not self.pinned, "a pinned step is called")
+        if isinstance(command, CallTool) and name == "load":
+            index, size = command.item or 0, step.batch or 1
+            wanted = list(range(ITEMS))[index * size : (index + 1) * size]
+            rows = (command.args or {}).get("rows")
+            require(rows == wanted, f"{command.call} got {rows}, not {wanted}")
+
+    def _check_children(self) -> None:
+        for call, command in self.open.items():
+            if isinstance(command, StartChild) and not command.step.cleanup:
+                require(call in self.cancelled_children, f"the child of {call} was not stopped")
 
     def _carry_out(self, command: Command) -> None:
         match command:
@@ -303,6 +337,7 @@ class Life:
 
     def _observe(self, event: Event) -> None:
         """Note what succeeds, before the kernel hears of it."""
+        self.turn = self.turn or isinstance(event, Admitted)
         if isinstance(event, CallSucceeded):
             life = self.run.calls.get(event.call)
             good = life is not None and life.status == "running"
@@ -313,6 +348,9 @@ class Life:
             return
         call = event.call  # type: ignore[union-attr]
         step, place = self.plan.step_of(call), call.partition("#")[0]
+        if step.repeat is not None:
+            self.passes[place] += 1
+            require(self.passes[place] <= step.repeat.limit, f"{place} goes on beyond its limit")
         if step.undoes:
             self.undone.append(place)
         elif step.undo is not None:
@@ -367,10 +405,15 @@ class Life:
         self.run = self._fresh()
         self.open, self.timers, self.evaluating, self.posted = {}, {}, {}, []
         self.done, self.undone, self.given = [], [], Counter()
+        self.passes, self.stopped, self.turn = Counter(), False, False
+        answers = (CallSucceeded, CallFailed, Pulled)
+        self.ids = {event.call for event in self.journal if isinstance(event, answers)}
         asked: dict[str, Command] = {}
         for event in self.journal:
             self._observe(event)
-            for command in self.run.receive(event):
+            commands = self.run.receive(event)
+            self.stopped = self.stopped or self.run.stopping
+            for command in commands:
                 if isinstance(command, Evaluate):
                     self.evaluating[command.place] = command
                 elif isinstance(command, StartChild):
@@ -408,10 +451,18 @@ class Life:
         for name, status in statuses.items():
             over = status in ("succeeded", "failed", "skipped", "cancelled", "unknown")
             require(over, f"{name} is {status} at the end")
+        require(not self.run.calls, f"{set(self.run.calls)} under way at the end")
+        left = [c for c, x in self.open.items() if not isinstance(x, CallTool)]
+        require(not left, f"{left} without an answer at the end")
+        waits = [c for c in self.timers if c != "?timeout" and self._waits(c)]
+        require(not waits, f"the timers of {waits} are left")
+        for life in self.run.lives:
+            require(not (life.cut and life.status == "failed"), f"{life.place} failed: it was cut")
         self._judge_undoing(finish)
         self._judge_stream(finish, statuses)
-        for call in self.open:
-            require(not isinstance(self.open[call], StartChild), f"the child of {call} goes on")
+
+    def _waits(self, call: str) -> bool:
+        return "<" not in call and self.plan.step_of(call).construct in ("wait", "approve")
 
     def _judge_undoing(self, finish: Finish) -> None:
         places = [place.replace("!undo", "") for place in self.undone]

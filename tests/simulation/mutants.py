@@ -37,7 +37,7 @@ class Mutant:
             for name in ("next_delay", "_pause"):
                 monkeypatch.setattr(Retry, name, getattr(changed.Retry, name))
             return Run
-        again = _loaded(run, inspect.getsource(run))
+        again = loaded(run, inspect.getsource(run))
         again.fan_out = changed  # type: ignore[attr-defined]
         return again.Run  # type: ignore[no-any-return]
 
@@ -45,10 +45,10 @@ class Mutant:
         module = MODULES[self.module]
         source = inspect.getsource(module)
         assert source.count(self.old) == 1, f"{self.name}: the kernel has changed; so must this"
-        return _loaded(module, source.replace(self.old, self.new))
+        return loaded(module, source.replace(self.old, self.new))
 
 
-def _loaded(module: ModuleType, source: str) -> ModuleType:
+def loaded(module: ModuleType, source: str) -> ModuleType:
     made = ModuleType(module.__name__)
     exec(compile(source, module.__name__, "exec"), made.__dict__)  # noqa: S102  # our own source
     return made

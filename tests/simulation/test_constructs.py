@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
+from tests.simulation.construct_mutants import CONSTRUCT_MUTANTS, ConstructMutant
 from tests.simulation.constructs import Life
+
+from drawloom.errors import DrawloomError
 
 FIRED = {
     "crash", "Started", "Admitted", "CallSucceeded", "CallFailed", "TimerFired", "Evaluated",
@@ -24,3 +27,11 @@ def test_lives_end_well(first: int) -> None:
         fired += life.fired
     assert min(ends[end] for end in ("succeeded", "failed", "cancelled")) > 5
     assert {name for name in FIRED if not fired[name]} == set()
+
+
+@pytest.mark.parametrize("mutant", CONSTRUCT_MUTANTS, ids=lambda m: m.name.replace(" ", "-"))
+def test_a_planted_bug_is_found(mutant: ConstructMutant) -> None:
+    planted = mutant.planted()
+    with pytest.raises((AssertionError, DrawloomError, LookupError)):
+        for seed in range(1_500):
+            Life(seed, planted).live()

@@ -67,8 +67,10 @@ TRANSITIONS: Final[dict[Status, dict[Trigger, Status]]] = {
         "cancel": "cancelled",
     },
     "unknown": {
+        "evaluate": "evaluating",
         "call": "running",
         "succeed": "succeeded",
+        "rest": "resting",
         "give up": "failed",
     },
     "succeeded": {},
