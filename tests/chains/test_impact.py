@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from drawloom.chains.impact import changed_tool, impact_of, renamed, with_schema
 from drawloom.chains.impact_columns import Column, column_impact, use_in
 from drawloom.errors import ValueInvalid
 from drawloom.runtime import Catalogue
-from drawloom.sdk import tool
+from drawloom.sdk import Chunk, tool
 
 
 class Order(TypedDict):
@@ -110,6 +111,26 @@ def test_the_tool_itself_does_not_change() -> None:
     before = str(orders.output_schema)
     reached(without("output", "count"))
     assert str(orders.output_schema) == before
+
+
+def test_the_items_of_a_stream_count_as_its_output() -> None:
+    @tool(effect="read", name="my.rows")
+    async def rows() -> AsyncIterator[Chunk[Order]]:
+        """Orders, bit by bit."""
+        yield Chunk([], None)
+
+    tools = Catalogue([rows])
+    chain = load("""\
+chain: bits
+steps:
+  source: {use: my.rows}
+  each: {use: core.transform, for_each: "${steps.source}", with: {value: "${item.total}"}}
+output: "${steps.each}"
+""")
+    gone = changed_tool(tools.find("my.rows"), [without("output", "total")])
+    kept = changed_tool(tools.find("my.rows"), [without("output", "id")])
+    assert [one.step for one in impact_of(chain, tools, gone)] == ["each"]
+    assert impact_of(chain, tools, kept) == ()
 
 
 @pytest.mark.parametrize(

@@ -196,6 +196,32 @@ def test_a_step_that_would_fail_is_told(planned: Bench, step: str, says: str) ->
     assert found["saved"]["known"]
 
 
+def test_a_sub_chain_is_planned_with_its_own_steps(planned: Bench) -> None:
+    (planned.folder / "planned.yaml").write_text("""\
+chain: outer
+connections: {db: sqlite}
+steps:
+  sub: {use: core.chain, with: {chain: double, input: {n: 4}}}
+  keep: {use: core.chain, with: {chain: keeps, input: {n: "${steps.sub.twice}"}}}
+  after: {use: core.transform, with: {value: "${steps.keep.n}"}}
+""")
+    (planned.folder / "keeps.yaml").write_text("""\
+chain: keeps
+input: {n: {type: integer}}
+connections: {db: sqlite}
+steps:
+  one: {use: sqlite.append, on: db, with: {table: t, rows: [{a: "${input.n}", b: 1}]}}
+output: {n: "${steps.one.count}"}
+""")
+    before = tree(planned)
+    found = steps(planned)
+    assert list(found) == ["sub", "sub/twice", "sub/each", "keep", "keep/one", "after"]
+    assert found["keep/one"]["args"]["rows"] == [{"a": 8, "b": 1}]
+    assert touches(found["keep/one"]) == ["creates rows of t"]
+    assert found["after"]["waits_for"] == {"value": ["keep"]}
+    assert tree(planned) == before
+
+
 def test_input_is_needed_and_checked(planned: Bench) -> None:
     assert planned.here("plan", "planned.yaml", "-i", "n=x").code == 2
     assert planned.here("plan", "none.yaml").code == 2

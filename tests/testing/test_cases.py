@@ -473,6 +473,41 @@ def test_a_broken_test_does_not_hide_or_shift_what_else_is_wrong() -> None:
     ]
 
 
+def test_what_is_undone_is_answered_and_counted() -> None:
+    passes(
+        """
+  - name: taken back
+    answers: {one: {output: {paid: 3}}, one!undo: {output: {paid: 0}}, two: {fail: {kind: denied}}}
+    expect:
+      failure: {kind: denied}
+      calls: {one: [{amount: 3}], one!undo: [{amount: -3}], two: 1}
+""",
+        """\
+chain: saga
+steps:
+  one: {use: my.pay, with: {amount: 3}, compensate: {use: my.pay, with: {amount: -3}}}
+  two: {use: my.look, after: [one], with: {id: 1}}
+""",
+    )
+
+
+def test_the_chain_of_a_failure_is_answered_like_a_sub_chain() -> None:
+    inner = load("chain: inner\nsteps: {tell: {use: my.pay, with: {amount: 1}}}\n")
+    outer = load("""\
+chain: outer
+on_failure: inner
+steps: {bad: {use: core.fail, with: {message: no luck}}}
+tests:
+  - name: told
+    answers: {inner/tell: {output: {paid: 1}}}
+    expect: {status: failed, calls: {inner/tell: 1}}
+  - {name: not told, expect: {status: failed}}
+""")
+    plan = compile_chain(outer, CATALOGUE.find, find_chain=lambda name: inner)
+    outcomes = [run_case(case_of(test, Path()), plan, CATALOGUE) for test in outer.tests]
+    assert [o.verdict for o in outcomes] == ["passed", "wrong"], outcomes
+
+
 def test_an_approval_inside_a_sub_chain() -> None:
     inner = load(
         "chain: inner\nsteps: {ask: {use: core.approve, with: {title: well}}}\noutput: yes\n"

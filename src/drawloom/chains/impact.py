@@ -7,7 +7,7 @@ change.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
 from drawloom.chains.check import check
@@ -46,6 +46,8 @@ class ChangedTool:
     construct: str
     input_schema: Mapping[str, Any]
     output_schema: Mapping[str, Any]
+    streams: bool = False
+    item_schema: Mapping[str, Any] = field(default_factory=dict)  # of a tool that streams
 
 
 class ChangedCatalogue:
@@ -65,6 +67,7 @@ def changed_tool(tool: Any, changes: list[Change]) -> ChangedTool:
     found = ChangedTool(
         tool.name, tool.effect, tool.connection, tool.timeout, tool.construct,
         _copied(tool.input_schema), _copied(tool.output_schema),
+        tool.streams, _copied(tool.item_schema) if tool.streams else {},
     )  # fmt: skip
     for change in changes:
         found = change(found)
@@ -98,14 +101,16 @@ def with_schemas(written: Any) -> Change:
     """Other schemas: an object with `input`, `output` or both, as `tools show --json` has."""
     if not isinstance(written, Mapping) or not written.keys() & {"input", "output"}:
         raise ValueInvalid("a schema file is an object with `input`, `output` or both")
-    schemas: dict[str, Any] = {
-        side: Validator(written[side]).schema for side in ("input", "output") if side in written
+    sides: tuple[Literal["input", "output"], ...] = ("input", "output")
+    schemas: dict[Literal["input", "output"], Any] = {
+        side: Validator(written[side]).schema for side in sides if side in written
     }
-    return lambda tool: replace(
-        tool,
-        input_schema=schemas.get("input", tool.input_schema),
-        output_schema=schemas.get("output", tool.output_schema),
-    )
+
+    def change(tool: ChangedTool) -> ChangedTool:
+        new: dict[str, Any] = {_schema_of(tool, side): each for side, each in schemas.items()}
+        return replace(tool, **new)
+
+    return change
 
 
 def without(side: Literal["input", "output"], field: str) -> Change:
@@ -121,7 +126,8 @@ def renamed(side: Literal["input", "output"], field: str, name: str) -> Change:
 def _edited(
     tool: ChangedTool, side: Literal["input", "output"], field: str, name: str | None
 ) -> ChangedTool:
-    root = _copied(tool.input_schema if side == "input" else tool.output_schema)
+    name_of = _schema_of(tool, side)
+    root = _copied(getattr(tool, name_of))
     *above, last = field.split(".")
     places = [root]
     for part in above:
@@ -134,9 +140,13 @@ def _edited(
         raise ValueInvalid(f"the {side} of {tool.name} has no field {field!r}; {more}")
     for owner in held:
         _edit(owner, last, name)
-    return (
-        replace(tool, input_schema=root) if side == "input" else replace(tool, output_schema=root)
-    )
+    changed: dict[str, Any] = {name_of: root}
+    return replace(tool, **changed)
+
+
+def _schema_of(tool: ChangedTool, side: Literal["input", "output"]) -> str:
+    """The attribute of the schema that has the fields; of a stream, that of its items."""
+    return "item_schema" if side == "output" and tool.streams else f"{side}_schema"
 
 
 def _edit(owner: dict[str, Any], field: str, name: str | None) -> None:

@@ -115,7 +115,7 @@ def _lines(step: Mapping[str, Any]) -> Iterator[str]:
         yield f"{shown(name)}: unknown until {', '.join(map(shown, steps))} has run"
     for touch in step["touches"] or ():
         yield f"→ {_told(touch)}"
-    told = step["touches"] is not None or step["effect"] == "pure"
+    told = step["touches"] is not None or step["effect"] == "pure" or step["tool"] == "core.chain"
     if step["state"] in ("calls", "maybe") and not told and not step["waits_for"]:
         yield "→ what it touches, the tool cannot say"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -114,4 +115,4 @@ def _reading(stored: StoredConnection, catalogue: Catalogue) -> StoredConnection
         return stored  # whoever uses it is told
     if model is None or "read_only" not in model.model_fields:
         return stored
-    return StoredConnection(stored.name, stored.kind, {**stored.settings, "read_only": True})
+    return replace(stored, settings={**stored.settings, "read_only": True})

@@ -53,6 +53,26 @@ class Forecast:
             if found.known or found.state in ("skipped", "fails"):
                 self._ended[step.name] = found.state
             yield found
+            async for inner in self._inside(step, found):
+                yield inner
+
+    async def _inside(self, step: PlanStep, about: Planned) -> AsyncIterator[Planned]:
+        """The steps of a sub-chain, as `STEP/INNER`; and its output, if all of it is known."""
+        child = step.child
+        if child is None or about.state != "calls" or about.waits_for or step.items is not None:
+            return
+        names = {slot: step.child_slots.get(slot, slot) for slot in child.slots}
+        slots = {slot: self._slots.get(name, name) for slot, name in names.items()}
+        accepted = child.accept_input(about.args.get("input"))
+        inner = Forecast(child, accepted, slots, self._looks, self._evaluation.at)
+        known = True
+        async for found in inner.steps():
+            known = known and (found.known or found.state == "skipped")
+            yield replace(found, name=f"{step.name}/{found.name}")
+        if known:
+            output = child.output.fill(inner._scope, self._evaluation)
+            self._scope["steps"][step.name] = output
+            self._ended[step.name] = "calls"
 
     async def _step(self, step: PlanStep) -> Planned:
         about = Planned(step.name, step.tool, str(step.effect))
