@@ -9,6 +9,7 @@ import jsonschema_rs
 
 from drawloom.chains.check_desk import CheckedTool, Desk
 from drawloom.chains.check_references import leaves
+from drawloom.chains.check_resources import check_resources
 from drawloom.chains.document import Step
 from drawloom.chains.findings import MOST_FINDINGS, did_you_mean, pointer_of
 from drawloom.chains.schema import LATER_CHAIN_FIELDS, LATER_STEP_FIELDS, LATER_TOOLS
@@ -40,6 +41,7 @@ def check_steps(desk: Desk) -> None:
         if tool := desk.tools.get(name):
             _check_connection(desk, step, tool, path)
             _check_retry(desk, step, tool, path)
+            check_resources(desk, step, tool)
             _check_literals(desk, step, tool, path)
 
 

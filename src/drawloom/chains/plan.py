@@ -15,7 +15,7 @@ from drawloom.dataflow.conversion import converter_for
 from drawloom.dataflow.enrichment import Enrichment
 from drawloom.dataflow.references import Condition, Template
 from drawloom.dataflow.validation import Validator, apply_defaults, validator_for
-from drawloom.policies import Effect, Retry
+from drawloom.policies import Effect, Resources, Retry
 
 Outcome: TypeAlias = Literal["succeeded", "failed", "finished"]
 # What the engine does itself, instead of calling a tool.
@@ -102,6 +102,7 @@ class PlanStep:
     child: Plan | None = field(default=None, repr=False)
     child_slots: Mapping[str, str] = field(default_factory=dict)  # of the child -> of this chain
     lookup: Enrichment | None = None
+    resources: Resources | None = None  # of a call in a process of its own
     plain_end: bool = True  # nothing but the status changes when a call succeeds
 
 

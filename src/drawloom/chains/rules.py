@@ -41,6 +41,7 @@ RULES: dict[str, str] = {
     "missing-input": "An input that the tool requires is not given.",
     "wrong-literal": "A value written in the chain does not fit the tool's input.",
     "retry-once": "A `once` tool is tried again only where nothing can have happened.",
+    "resources-without-isolation": "Limits on a tool that has no process of its own limit nothing.",
     # References and expressions
     "bad-expression": "An expression or JSONPath query cannot be read.",
     "unknown-name": "An expression reads a name that is not there.",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+from drawloom.chains.sizes import LARGEST_SIZE, SIZE_PATTERN
 from drawloom.dataflow.durations import DURATION_PATTERN
 from drawloom.errors import FailureKind
 
@@ -21,7 +22,7 @@ SEMVER = (
 WHOLE_REFERENCE = r"^\$\{[\s\S]*\}$"
 
 # In the document from the first release, so that nothing has to move when they come to life.
-LATER_STEP_FIELDS = ("cache", "resources")
+LATER_STEP_FIELDS = ("cache",)
 LATER_CHAIN_FIELDS = ("tests",)
 LATER_TOOLS = ("core.python",)
 
@@ -167,9 +168,17 @@ def _policy_fields() -> dict[str, Any]:
             },
             ["use"],
         ),
-        "resources": {
-            "description": "What a call needs of the machine." + _LATER, "type": "object",
-        },
+        "resources": _fixed(
+            "What one call may take of the machine, in a process of its own.",
+            {
+                "memory": _size("All memory of the call, the interpreter included."),
+                "cpu": _duration("CPU time."),
+                "files": _count("Open files.", 1_000_000),
+                "processes": _count("Processes, the first one included.", 100_000),
+                "disk": _size("The largest file that may be written."),
+            },
+            [],
+        ),
     }  # fmt: skip
 
 
@@ -233,6 +242,17 @@ def _duration(description: str) -> dict[str, Any]:
         "pattern": DURATION_PATTERN,
         "minimum": 0,
         "maximum": 1e12,
+        "maxLength": 40,
+    }
+
+
+def _size(description: str) -> dict[str, Any]:
+    return {
+        "description": f"{description} A size: 256MB, 1GiB, 64kB, or bytes.",
+        "type": ["string", "integer"],
+        "pattern": SIZE_PATTERN,
+        "minimum": 1,
+        "maximum": LARGEST_SIZE,
         "maxLength": 40,
     }
 

@@ -87,8 +87,8 @@ def show(
 
     With --json: what a list has of the run, and {version, bindings, input,
     output, owner, unknown, steps, steps_missing}; each step has its metrics
-    {calls, wall, cpu, bytes_in, bytes_out} in seconds and bytes. With --step:
-    that step, its output and its events.
+    {calls, wall, cpu, bytes_in, bytes_out, peak_memory} in seconds and bytes.
+    With --step: that step, its output and its events.
 
     For example:
       drawloom runs show 0194

@@ -117,6 +117,7 @@ class Project:
             doors=Doors(root=self.folder),
             keep_days=self.settings.keep_days,
             recover=recover,
+            memory=self.settings.memory,
         )
 
 

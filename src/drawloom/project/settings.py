@@ -15,6 +15,10 @@
     durability = "full"             # full | relaxed | memory
     keep_days = 30                  # how long runs that ended are kept
 
+    [engine]
+    memory = "2GB"                  # the most that isolated calls may declare together, and
+                                    # beyond which this process starts no further run
+
 The files that `tools` names are trusted configuration code: they are Python,
 and run when a catalogue is asked for. A chain can never name one.
 """
@@ -29,6 +33,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, NoReturn, TypeAlias, cast
 
 from drawloom.chains.findings import did_you_mean
+from drawloom.chains.sizes import bytes_of
 from drawloom.errors import ValueInvalid
 
 FILE: Final = "drawloom.toml"
@@ -59,6 +64,7 @@ class Settings:
     state_folder: str = ".drawloom"
     durability: Durability = "full"
     keep_days: float = 30.0
+    memory: int | None = None  # bytes
 
 
 def read_settings(path: Path) -> Settings:
@@ -88,9 +94,11 @@ class _Reader:
         self._path = path
 
     def settings(self, document: Mapping[str, Any]) -> Settings:
-        self._known(document, ("tools", "connections", "bind", "state"), "")
+        self._known(document, ("tools", "connections", "bind", "state", "engine"), "")
         state = self._table(document, "state")
         self._known(state, ("folder", "durability", "keep_days"), "state.")
+        engine = self._table(document, "engine")
+        self._known(engine, ("memory",), "engine.")
         connections = self._table(document, "connections")
         return Settings(
             connections={name: self._connection(name, connections[name]) for name in connections},
@@ -99,6 +107,7 @@ class _Reader:
             state_folder=self._text(state.get("folder", ".drawloom"), "state.folder"),
             durability=self._durability(state.get("durability", "full")),
             keep_days=self._days(state.get("keep_days", 30)),
+            memory=self._size(engine.get("memory"), "engine.memory"),
         )
 
     def _connection(self, name: str, table: Any) -> ConnectionSettings:
@@ -140,6 +149,12 @@ class _Reader:
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e5:
             self._refuse("state.keep_days", "must be a number of days, from 0 to 99999")
         return float(value)
+
+    def _size(self, value: Any, key: str) -> int | None:
+        try:
+            return None if value is None else bytes_of(value)
+        except ValueError as exc:
+            self._refuse(key, str(exc))
 
     def _table(self, document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
         table = document.get(key, {})

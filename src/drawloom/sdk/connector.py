@@ -17,6 +17,8 @@ from drawloom.sdk.connection import Connection
 # What the engine does itself: such a tool is a text with schemas, and is never called.
 Construct: TypeAlias = Literal["", "chain", "wait", "approve", "enrich"]
 EffectName: TypeAlias = Literal["pure", "read", "idempotent", "keyed", "once"]
+# Where a call is made: in the engine's process, or in one of its own with limits.
+IsolationName: TypeAlias = Literal["none", "process"]
 ToolFunction: TypeAlias = Callable[..., Any]
 
 
@@ -45,6 +47,8 @@ class Tool:
     tool may be a plain `def`, and is called on the event loop. Any other `def`
     runs in a thread. `readonly_input` is the word that it never changes the lists
     and objects that it is given: they are then handed over without a copy.
+    `isolation` "process" has each call made in a process of its own, with limits on
+    what it takes of the machine; such a tool needs no connection and is never inline.
     """
 
     def __init__(
@@ -59,8 +63,10 @@ class Tool:
         readonly_input: bool = False,
         faults: FaultTable | None = None,
         construct: Construct = "",
+        isolation: IsolationName = "none",
     ) -> None:
         self.name = name
+        self.isolation = isolation
         self.construct = construct
         self.function = function
         self.readonly_input = readonly_input
@@ -76,6 +82,8 @@ class Tool:
             raise TypeError(
                 f"{name}: a tool needs a docstring; its first line is the palette text"
             )
+        if isolation != "none":
+            _check_isolation(self)
         self.__doc__ = self.doc
         self.__name__ = function.__name__
         self.__wrapped__ = function
@@ -131,6 +139,19 @@ class Tool:
         return f"<tool {self.name} ({self.effect})>"
 
 
+def _check_isolation(made: Tool) -> None:
+    if made.isolation != "process":
+        raise TypeError(f"{made.name}: isolation is 'none' or 'process', not {made.isolation!r}")
+    if made.connection is not None:
+        raise TypeError(
+            f"{made.name}: isolation='process' cannot have a client: an open connection does not "
+            "pass to another process. Register it with client=False, and open what it needs inside"
+        )
+    if made.inline or made.construct:
+        what = "inline=True" if made.inline else "a construct"
+        raise TypeError(f"{made.name}: isolation='process' and {what} exclude each other")
+
+
 @dataclass(slots=True)
 class Connector:
     """A set of tools. `connection` is None where the tools need no client."""
@@ -149,12 +170,14 @@ class Connector:
         inline: bool = False,
         client: bool | None = None,
         construct: Construct = "",
+        isolation: IsolationName = "none",
     ) -> Callable[[ToolFunction], Tool]:
         """Register a function as the tool `<connector>.<function name>`.
 
         *timeout* is the default deadline of one call in seconds. *client* False
         is for a tool of a connector with connections that needs none itself.
         *construct* is for what the engine does itself: the function is not called.
+        *isolation* "process" is for what must not harm the engine; see `Tool`.
         """
 
         def register(function: ToolFunction) -> Tool:
@@ -172,6 +195,7 @@ class Connector:
                 readonly_input=True,  # the contract suite holds connectors to it
                 faults=self.faults,
                 construct=construct,
+                isolation=isolation,
             )
             self.tools[full] = made
             return made
@@ -190,6 +214,7 @@ def tool(
     inline: bool = ...,
     readonly_input: bool = ...,
     faults: FaultTable | None = ...,
+    isolation: IsolationName = ...,
 ) -> Callable[[ToolFunction], Tool]: ...
 def tool(
     function: ToolFunction | None = None,
@@ -201,12 +226,14 @@ def tool(
     inline: bool = False,
     readonly_input: bool = False,
     faults: FaultTable | None = None,
+    isolation: IsolationName = "none",
 ) -> Tool | Callable[[ToolFunction], Tool]:
     """Make a function a tool of your own, named `my.<function name>` unless you say.
 
     The effect is `once` unless declared: the one that is never repeated unasked.
     Lists and objects come as copies, which you may change; with *readonly_input*
-    you promise not to, and large ones cost nothing.
+    you promise not to, and large ones cost nothing. With *isolation* "process" each
+    call is made in a process of its own, with limits on memory, time and files.
     """
 
     def make(function: ToolFunction) -> Tool:
@@ -220,6 +247,7 @@ def tool(
             inline=inline,
             readonly_input=readonly_input,
             faults=faults,
+            isolation=isolation,
         )
 
     return make if function is None else make(function)

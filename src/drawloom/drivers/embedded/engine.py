@@ -52,6 +52,7 @@ from drawloom.errors import Overloaded, StateUnusable, ValueInvalid
 from drawloom.facts import Sink
 from drawloom.kernel import CancelRequested, Run, Started
 from drawloom.runtime import Catalogue, Clients, Hands, StoredConnection
+from drawloom.runtime.isolation.usage import refuse_beyond
 
 Durability: TypeAlias = Literal["full", "relaxed", "memory"]
 
@@ -66,7 +67,9 @@ class Engine:
     touched with durability `memory`. *keep_days* is how long runs that ended are kept.
     *recover* may name the unfinished runs to take up; the others then stay as they are
     (but for the runs that they started, or that started them). Beyond *runs_at_once*
-    runs that are not over, a start is refused as `Overloaded`.
+    runs that are not over, a start is refused as `Overloaded`; so it is while this
+    process holds more than *memory* bytes. The declared memory of isolated calls under
+    way is never more than that, either.
     """
 
     def __init__(
@@ -80,6 +83,7 @@ class Engine:
         keep_days: float = 30.0,
         recover: bool | Collection[str] = True,
         runs_at_once: int = RUNS_AT_ONCE,
+        memory: int | None = None,
     ) -> None:
         if durability != "memory" and state is None:
             raise StateUnusable("an engine that keeps its runs needs a state directory")
@@ -93,6 +97,7 @@ class Engine:
         self._keep_days = keep_days
         self._recover = recover
         self._runs_at_once = runs_at_once
+        self._memory = memory
         self._ownership: Ownership | None = None
         self._db: apsw.Connection | None = None
         self._reader: apsw.Connection | None = None
@@ -102,7 +107,8 @@ class Engine:
         self._requests: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        hands = Hands(Clients(self.catalogue, self.connections, self._doors))
+        clients = Clients(self.catalogue, self.connections, self._doors)
+        hands = Hands(clients, memory=self._memory)
         self._pump = Pump(hands, None)
         self._links = self._pump.links = Links(self, self._pump)
         if self.state is not None:
@@ -308,6 +314,7 @@ class Engine:
             raise ValueInvalid(f"there is already a run {run_id!r}")
         if len(self._pump.runners) >= self._runs_at_once:
             raise Overloaded(f"{self._runs_at_once} runs are under way; try again later")
+        refuse_beyond(self._memory)
         return self._begin(plan, event, run_id, bindings, (key, digest))
 
     def start_linked(
