@@ -125,7 +125,7 @@ CASES: list[tuple[str, str, str]] = [
     # later releases
     *[(f"x: {{use: core.add, with: {{numbers: []}}, §{name}: {value}}}", "not-supported-yet", name)
       for name, value in [("cache", "5m"), ("batch", "5"), ("repeat", "{until: a}"),
-                          ("compensate", "{use: core.add}"), ("resources", "{}")]],
+                          ("compensate", "{use: core.add}")]],
 ]  # fmt: skip
 
 

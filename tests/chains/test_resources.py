@@ -35,7 +35,7 @@ def text_of(use: str, resources: str) -> str:
 
 
 def codes(use: str, resources: str) -> list[str]:
-    found = check_text(text_of(use, f", resources: {resources}"), lambda: CATALOGUE)
+    found = check_text(text_of(use, f", resources: {resources}"), CATALOGUE)
     return [each.code for each in found]
 
 
