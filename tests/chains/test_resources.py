@@ -73,3 +73,24 @@ def test_limits_that_nobody_keeps_are_an_error_twice() -> None:
     assert codes("my.plain", "{cpu: 1s}") == ["resources-without-isolation"]
     with pytest.raises(ChainInvalid, match=r"steps\.x\.resources: .*isolation='process'"):
         compile_chain(load(text_of("my.plain", ", resources: {cpu: 1s}")), CATALOGUE.find)
+
+
+CODE = """\
+chain: a
+steps:
+  x:
+    use: core.python
+    resources: {cpu: 1s}
+    with: {code: "output = {'n': 1}", output: {type: object, properties: {n: {type: integer}}, additionalProperties: false}}
+output: {y: "${steps.x.m}"}
+"""
+
+
+def test_a_code_step_is_typed_by_what_it_writes_out() -> None:
+    found = check_text(CODE, Catalogue(code_steps=True))
+    assert [each.code for each in found] == ["unknown-output-field"]
+
+
+def test_code_that_is_off_is_an_error_at_check() -> None:
+    found = check_text(CODE, Catalogue())
+    assert "code-steps-off" in [each.code for each in found]

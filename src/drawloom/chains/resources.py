@@ -31,8 +31,8 @@ def limits_of(step: Step, spec: object) -> Resources | None:
 
     Raises `ValueError` where `resources` would be ignored.
     """
-    if getattr(spec, "isolation", "none") == "process":
+    if getattr(spec, "isolation", "none") != "none":
         return resources_of(step.resources)
-    if step.resources:
+    if step.resources and not getattr(spec, "barred", ""):
         raise ValueError("resources need a tool with isolation='process'")
     return None

@@ -42,6 +42,7 @@ RULES: dict[str, str] = {
     "wrong-literal": "A value written in the chain does not fit the tool's input.",
     "retry-once": "A `once` tool is tried again only where nothing can have happened.",
     "resources-without-isolation": "Limits on a tool that has no process of its own limit nothing.",
+    "code-steps-off": "The step runs code of the chain's author, which is off unless turned on.",
     # References and expressions
     "bad-expression": "An expression or JSONPath query cannot be read.",
     "unknown-name": "An expression reads a name that is not there.",

@@ -24,7 +24,7 @@ WHOLE_REFERENCE = r"^\$\{[\s\S]*\}$"
 # In the document from the first release, so that nothing has to move when they come to life.
 LATER_STEP_FIELDS = ("cache",)
 LATER_CHAIN_FIELDS = ("tests",)
-LATER_TOOLS = ("core.python",)
+LATER_TOOLS: tuple[str, ...] = ()
 
 _LATER = " Not supported yet: `drawloom check` refuses it."
 

@@ -60,7 +60,7 @@ class Project:
     def catalogue(self) -> Catalogue:
         """All tools, the project's own included; this runs the files that `tools` names."""
         tools, connectors = own_tools(self.folder, self.settings.tools)
-        return Catalogue(tools, connectors)
+        return Catalogue(tools, connectors, code_steps=self.settings.code_steps)
 
     def load_chain(self, path: Path) -> Chain:
         """The chain in the file *path*. Raises `ChainInvalid`, or `ValueInvalid` if unreadable."""

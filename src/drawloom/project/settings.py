@@ -19,6 +19,9 @@
     memory = "2GB"                  # the most that isolated calls may declare together, and
                                     # beyond which this process starts no further run
 
+    [code]
+    enabled = true                  # whether steps may hold code (core.python); false unless given
+
 The files that `tools` names are trusted configuration code: they are Python,
 and run when a catalogue is asked for. A chain can never name one.
 """
@@ -65,6 +68,7 @@ class Settings:
     durability: Durability = "full"
     keep_days: float = 30.0
     memory: int | None = None  # bytes
+    code_steps: bool = False
 
 
 def read_settings(path: Path) -> Settings:
@@ -94,11 +98,13 @@ class _Reader:
         self._path = path
 
     def settings(self, document: Mapping[str, Any]) -> Settings:
-        self._known(document, ("tools", "connections", "bind", "state", "engine"), "")
+        self._known(document, ("tools", "connections", "bind", "state", "engine", "code"), "")
         state = self._table(document, "state")
         self._known(state, ("folder", "durability", "keep_days"), "state.")
         engine = self._table(document, "engine")
         self._known(engine, ("memory",), "engine.")
+        code = self._table(document, "code")
+        self._known(code, ("enabled",), "code.")
         connections = self._table(document, "connections")
         return Settings(
             connections={name: self._connection(name, connections[name]) for name in connections},
@@ -107,6 +113,7 @@ class _Reader:
             state_folder=self._text(state.get("folder", ".drawloom"), "state.folder"),
             durability=self._durability(state.get("durability", "full")),
             keep_days=self._days(state.get("keep_days", 30)),
+            code_steps=self._switch(code.get("enabled", False), "code.enabled"),
             memory=self._size(engine.get("memory"), "engine.memory"),
         )
 
@@ -149,6 +156,11 @@ class _Reader:
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e5:
             self._refuse("state.keep_days", "must be a number of days, from 0 to 99999")
         return float(value)
+
+    def _switch(self, value: Any, key: str) -> bool:
+        if not isinstance(value, bool):
+            self._refuse(key, "must be true or false")
+        return value
 
     def _size(self, value: Any, key: str) -> int | None:
         try:

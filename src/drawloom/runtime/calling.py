@@ -80,7 +80,7 @@ class Prepared:
 
     def __init__(self, tool: Tool, *, inside: bool = False) -> None:
         self.tool = tool
-        self.isolated = tool.isolation == "process" and not inside
+        self.isolated = tool.isolation != "none" and not inside
         self.name = tool.name
         self.function: Callable[..., Any] = tool.function
         self.is_async = tool.is_async and not self.isolated

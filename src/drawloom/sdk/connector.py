@@ -17,8 +17,9 @@ from drawloom.sdk.connection import Connection
 # What the engine does itself: such a tool is a text with schemas, and is never called.
 Construct: TypeAlias = Literal["", "chain", "wait", "approve", "enrich"]
 EffectName: TypeAlias = Literal["pure", "read", "idempotent", "keyed", "once"]
-# Where a call is made: in the engine's process, or in one of its own with limits.
-IsolationName: TypeAlias = Literal["none", "process"]
+# Where a call is made: in the engine's process, or in one of its own with limits. A tool
+# that runs author's code says "sandbox": it makes one in its process, and can be switched off.
+IsolationName: TypeAlias = Literal["none", "process", "sandbox"]
 ToolFunction: TypeAlias = Callable[..., Any]
 
 
@@ -67,6 +68,7 @@ class Tool:
     ) -> None:
         self.name = name
         self.isolation = isolation
+        self.barred = ""  # why it is switched off here
         self.construct = construct
         self.function = function
         self.readonly_input = readonly_input
@@ -140,8 +142,9 @@ class Tool:
 
 
 def _check_isolation(made: Tool) -> None:
-    if made.isolation != "process":
-        raise TypeError(f"{made.name}: isolation is 'none' or 'process', not {made.isolation!r}")
+    if made.isolation not in ("process", "sandbox"):
+        known = "'none', 'process' or 'sandbox'"
+        raise TypeError(f"{made.name}: isolation is {known}, not {made.isolation!r}")
     if made.connection is not None:
         raise TypeError(
             f"{made.name}: isolation='process' cannot have a client: an open connection does not "

@@ -12,7 +12,6 @@ from typing import BinaryIO
 from drawloom.policies import Resources
 
 _SET_SIGNAL = 10  # F_SETSIG, fcntl(2); Python has no name for it
-_PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG, prctl(2)
 _CHILD_SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER, prctl(2)
 _MAPPED_FILES = 512 << 20  # bytes of address space that libraries may take beside the memory
 _OWN_FILES = 8  # the pipes to the engine, and some to spare
@@ -23,14 +22,15 @@ def live_with_parent(line: int) -> None:
 
     The kernel itself does it (F_SETSIG and O_ASYNC, fcntl(2)), so that it works
     when this interpreter is stuck, and when the engine was killed with -9.
-    Nothing is ever written to that pipe.
+    Nothing is ever written to that pipe. PR_SET_PDEATHSIG would come too early: it is
+    sent when the first thread of the engine has gone, and then this process is no longer
+    there to have its group ended when the last one closes the pipe.
     """
     fcntl.fcntl(line, _SET_SIGNAL, signal.SIGKILL)
     fcntl.fcntl(line, fcntl.F_SETOWN, -os.getpgrp())
     fcntl.fcntl(line, fcntl.F_SETFL, fcntl.fcntl(line, fcntl.F_GETFL) | os.O_ASYNC)
     os.set_inheritable(line, False)
     system = ctypes.CDLL(None, use_errno=True)
-    system.prctl(_PARENT_DEATH_SIGNAL, signal.SIGKILL)
     system.prctl(_CHILD_SUBREAPER, 1)  # what it starts stays below it, and is found and ended
 
 

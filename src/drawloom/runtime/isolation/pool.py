@@ -27,6 +27,7 @@ LOOK = 0.1  # seconds between two looks at what the processes have started
 WAITING = 1_000  # calls
 _DEEPEST = 500
 _OF_CONTEXT = ("run", "step", "call", "key", "attempt")
+_OF_SANDBOX = 3  # processes that a sandbox takes for itself
 _WORKER = "drawloom.runtime.isolation.worker"
 
 
@@ -49,11 +50,12 @@ class _Kept(NamedTuple):
 class _Worker:
     """A process that calls tools, and how many calls it has answered."""
 
-    __slots__ = ("calls", "child", "first_resident", "kept", "peak")
+    __slots__ = ("calls", "child", "first_resident", "kept", "own_processes", "peak")
 
-    def __init__(self, child: Child, kept: _Kept) -> None:
+    def __init__(self, child: Child, kept: _Kept, own_processes: int) -> None:
         self.child = child
         self.kept = kept
+        self.own_processes = own_processes
         self.calls = 0
         self.first_resident = 0
         self.peak = 0  # bytes, seen from outside
@@ -105,7 +107,7 @@ class Isolation:
         ).encode()
         kept = _Kept(origin_of(tool), replace(limits, cpu=None))
         async with self._turn(tool.name, limits.memory):
-            worker = await self._free(kept)
+            worker = await self._free(kept, _OF_SANDBOX if tool.isolation == "sandbox" else 0)
             self._busy.add(worker)
             self._look_after()
             try:
@@ -136,7 +138,7 @@ class Isolation:
                 if not self._turns[following].done():
                     self._turns[following].set_result(None)
 
-    async def _free(self, kept: _Kept) -> _Worker:
+    async def _free(self, kept: _Kept, own_processes: int) -> _Worker:
         """A process that is kept for this and still lives, or a new one."""
         for worker in list(self._idle):
             if worker.child.returncode is not None:
@@ -148,7 +150,7 @@ class Isolation:
                 return worker
         while len(self._idle) + len(self._busy) >= self._at_once and self._idle:
             await self._idle.pop(0).child.aclose()
-        worker = _Worker(await started(_WORKER, speaks=True), kept)
+        worker = _Worker(await started(_WORKER, speaks=True), kept, own_processes)
         first = {"limits": asdict(kept.limits), "origin": asdict(kept.origin)}
         try:
             await worker.child.send(write_json(first).encode())
@@ -206,7 +208,7 @@ class Isolation:
                 held = sum(each.resident for each in members)
                 worker.peak = max(worker.peak, held)
                 limits = worker.kept.limits
-                if len(members) > limits.processes:
+                if len(members) > limits.processes + worker.own_processes:
                     _end(worker.child, "processes")
                 elif held > limits.memory:
                     _end(worker.child, "memory")
