@@ -39,7 +39,7 @@ async def test_what_a_call_took_is_a_fact_and_in_the_journal(tmp_path: Path) -> 
     assert call.peak_memory is not None and call.peak_memory > 50_000_000
     assert call.bytes_in and call.bytes_out
     with Store(tmp_path) as store:
-        events = store.events(store.find(run))
+        events = store.events(store.run(run))
     assert [e.peak_memory for e in events if e.peak_memory] == [call.peak_memory]
 
 

@@ -86,6 +86,7 @@ class Isolation:
         self._numbers = 0
         self._idle: list[_Worker] = []
         self._busy: set[_Worker] = set()
+        self._ending: set[asyncio.Task[None]] = set()
         self._watch: asyncio.Task[None] | None = None
         self._looker = ThreadPoolExecutor(1, thread_name_prefix="drawloom-census")
 
@@ -113,7 +114,7 @@ class Isolation:
             try:
                 answer, cost = await self._asked(worker, tool.name, request, context, limits)
             except BaseException:
-                await worker.child.aclose()
+                await self._ended(worker)
                 raise
             finally:
                 self._busy.discard(worker)
@@ -143,13 +144,13 @@ class Isolation:
         for worker in list(self._idle):
             if worker.child.returncode is not None:
                 self._idle.remove(worker)
-                await worker.child.aclose()
+                await self._ended(worker)
         for worker in self._idle:
             if worker.kept == kept:
                 self._idle.remove(worker)
                 return worker
         while len(self._idle) + len(self._busy) >= self._at_once and self._idle:
-            await self._idle.pop(0).child.aclose()
+            await self._ended(self._idle.pop(0))
         worker = _Worker(await started(_WORKER, speaks=True), kept, own_processes)
         first = {"limits": asdict(kept.limits), "origin": asdict(kept.origin)}
         try:
@@ -157,7 +158,7 @@ class Isolation:
         except ConnectionError:
             pass  # it has died already, which its call will tell
         except BaseException:
-            await worker.child.aclose()
+            await self._ended(worker)
             raise
         return worker
 
@@ -187,9 +188,16 @@ class Isolation:
 
     async def _put_back(self, worker: _Worker, answer: dict[str, Any]) -> None:
         if worker.worn(answer):
-            await worker.child.aclose()
+            await self._ended(worker)
         else:
             self._idle.append(worker)
+
+    async def _ended(self, worker: _Worker) -> None:
+        """End a process wholly, even where who waits for that is cancelled meanwhile."""
+        ending = asyncio.get_running_loop().create_task(worker.child.aclose())
+        self._ending.add(ending)
+        ending.add_done_callback(self._ending.discard)
+        await asyncio.shield(ending)
 
     # -- watching ----------------------------------------------------------------
 
@@ -220,8 +228,9 @@ class Isolation:
             await asyncio.gather(self._watch, return_exceptions=True)
         self._looker.shutdown()
         for worker in [*self._busy, *self._idle]:
-            await worker.child.aclose()
+            await self._ended(worker)
         self._idle.clear()
+        await asyncio.gather(*self._ending)
 
 
 class IsolatedCallFailed(ToolError):
