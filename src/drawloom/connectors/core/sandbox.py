@@ -25,8 +25,10 @@ from drawloom.errors import Failure, FailureKind, ToolError, invalid
 
 LARGEST_RESULT = 64 << 20  # bytes
 LARGEST_PRINT = 1 << 20  # bytes
+MOST_FILES = 1 << 30  # bytes
 _PATHS = "/usr/local/bin:/usr/bin:/bin"
-_LIMITED = (errno.EMFILE, errno.EFBIG)
+# What the code ran into, and the error that stands for that limit outside.
+_LIMITED = {errno.EMFILE: errno.EMFILE, errno.EFBIG: errno.EFBIG, errno.ENOSPC: errno.EFBIG}
 
 # Runs inside. It says what came of the code on the descriptor it is told, as JSON.
 _RUNNER = """
@@ -86,7 +88,9 @@ def command(sink: int, cpu: int) -> list[str]:
             made += ["--ro-bind-try", top, top]
     if not Path(sys.base_prefix).is_relative_to("/usr"):
         made += ["--ro-bind", sys.base_prefix, sys.base_prefix]
-    made += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--chdir", "/tmp"]
+    # What is written to a tmpfs is memory that belongs to no process: it needs a size of its own.
+    made += ["--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev"]
+    made += ["--size", str(_room()), "--tmpfs", "/tmp", "--chdir", "/tmp"]
     return [*made, "--remount-ro", "/", python, "-I", "-S", "-c", _RUNNER, str(sink), str(cpu)]
 
 
@@ -115,6 +119,12 @@ def run(code: str, given: dict[str, Any]) -> Ended:
         lines = printed.fileno()
         said = _collected({source: LARGEST_RESULT, lines: LARGEST_PRINT})
         return Ended(process.wait(), said[source], said[lines].decode(errors="replace"))
+
+
+def _room() -> int:
+    """The bytes that all files together may have: as many as one may, and at most 1 GiB."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+    return MOST_FILES if soft == resource.RLIM_INFINITY else min(soft, MOST_FILES)
 
 
 def _cpu_left() -> int:
@@ -168,7 +178,7 @@ def outcome(ended: Ended) -> Any:
     if told.get("error") == "MemoryError":
         raise MemoryError
     if told.get("errno") in _LIMITED:
-        raise OSError(told["errno"], str(told.get("message")))
+        raise OSError(_LIMITED[told["errno"]], str(told.get("message")))
     where = f" (line {told['line']})" if told.get("line") else ""
     message = f"the code raised {told.get('error')}{where}: {told.get('message')}"
     details = {"exception": told.get("error"), "line": told.get("line")}
