@@ -93,7 +93,7 @@ def page_of(body: str, language: str = "python") -> str:
 
 @pytest.fixture(scope="session")
 def catalogue() -> Catalogue:
-    return Catalogue()
+    return Catalogue(code_steps=True)
 
 
 @pytest.fixture

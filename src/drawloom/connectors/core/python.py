@@ -8,8 +8,7 @@ from pydantic import Field
 
 from drawloom.connectors.core.connection import connector
 from drawloom.connectors.core.sandbox import outcome, run
-from drawloom.errors import ValueInvalid
-from drawloom.sdk import Context, Json, check_value, invalid
+from drawloom.sdk import Context, Json, check_value
 
 
 @connector.tool(effect="read", isolation="sandbox")
@@ -36,8 +35,5 @@ def python(
         context.say(line)
     given = outcome(ended)
     if output is not None:
-        try:
-            check_value(output, given, where="output")
-        except ValueInvalid as exc:
-            raise invalid(f"what the code gave does not fit: {exc}", pointer=exc.path) from None
+        check_value(output, given, where="what the code gave")
     return given

@@ -67,7 +67,7 @@ async def test_what_it_assigns_is_given_and_what_it_prints_is_logged(hands: Hand
     ("code", "said"),
     [
         ("x = 1", "assigned nothing to `output`"),
-        ("output = 'a'", "does not fit"),
+        ("output = 'a'", "what the code gave"),
         ("output = {1, 2}", "TypeError"),
         ("output = float('nan')", "ValueError"),
         ("x = 1\noutput = 1 / 0", "ZeroDivisionError (line 2)"),
