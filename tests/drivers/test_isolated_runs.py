@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +21,7 @@ from drawloom.errors import FailureKind, Overloaded
 from drawloom.facts import Fact, ToolCall
 from drawloom.project.own_tools import own_tools
 from drawloom.runtime import Catalogue
-from drawloom.runtime.isolation.usage import census
+from drawloom.runtime.isolation.usage import census, family
 
 FOLDER = Path(__file__).parents[1] / "runtime" / "isolated_tools"
 CATALOGUE = Catalogue(own_tools(FOLDER, ["lab.py"])[0])
@@ -91,3 +94,54 @@ async def test_many_items_share_few_processes() -> None:
     assert 1 <= len(numbers) <= max(2, os.cpu_count() or 1)
     await asyncio.sleep(0)
     assert not numbers & {each.pid for each in census()}
+
+
+CODE = """\
+chain: c
+steps:
+  a: {use: core.python, with: {code: "import time; output = 1; time.sleep(input['s'])", input: {s: 600}}}
+"""
+
+
+async def test_a_code_step_that_is_off_is_denied_in_a_run_too() -> None:
+    catalogue = Catalogue()
+    plan = compile_chain(load(CODE), catalogue.find)
+    async with Engine(catalogue, durability="memory") as engine:
+        result = await engine.run(plan)
+    assert result.failure is not None and result.failure.kind is FailureKind.DENIED
+    assert "[code] enabled = true" in result.failure.message
+
+
+_ENGINE = """
+import asyncio, sys
+from pathlib import Path
+from drawloom.chains import compile_chain, load
+from drawloom.drivers.embedded import Engine
+from drawloom.runtime import Catalogue
+
+async def main():
+    catalogue = Catalogue(code_steps=True)
+    plan = compile_chain(load(Path(sys.argv[1]).read_text()), catalogue.find)
+    async with Engine(catalogue, durability="memory") as engine:
+        await engine.run(plan)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap")
+async def test_nothing_of_a_code_step_is_left_when_the_engine_is_killed(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text(CODE)
+    command = [sys.executable, "-c", _ENGINE, str(tmp_path / "c.yaml")]
+    engine = subprocess.Popen(command)  # noqa: ASYNC220  # quick enough for a test
+    try:
+        async with asyncio.timeout(20):
+            # The worker, bubblewrap twice, and the code.
+            while len(below := family(engine.pid, census())) < 5:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+    finally:
+        engine.kill()
+        engine.wait()
+    async with asyncio.timeout(10):
+        while {each.pid for each in below} & {each.pid for each in census()}:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
