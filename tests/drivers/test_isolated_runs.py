@@ -145,3 +145,13 @@ async def test_nothing_of_a_code_step_is_left_when_the_engine_is_killed(tmp_path
     async with asyncio.timeout(10):
         while {each.pid for each in below} & {each.pid for each in census()}:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
+
+
+@pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap")
+def test_the_doctor_tries_the_sandbox_where_code_steps_are_on(tmp_path: Path) -> None:
+    from drawloom.cli.examining import _code_steps
+    from drawloom.project import Project
+
+    (tmp_path / "drawloom.toml").write_text("[code]\nenabled = true\n")
+    found = _code_steps(Project.find(tmp_path))
+    assert (found.grade, found.found) == ("ok", "run in a bubblewrap sandbox")

@@ -175,6 +175,14 @@ async def test_a_cancelled_call_ends_its_process_and_what_that_started(
     await gone(started)
 
 
+async def test_what_a_process_leaves_behind_is_ended(
+    hands: Hands, lab: dict[str, Tool], tmp_path: Path
+) -> None:
+    failure = await failed(hands, lab["orphaning"], Resources(processes=2), folder=str(tmp_path))
+    assert failure.details == {"exit_status": 4}
+    await gone(int((tmp_path / "pid").read_text()))
+
+
 async def pids(folder: Path) -> list[int]:
     async with asyncio.timeout(20):
         while not (folder / "pids").exists():  # noqa: ASYNC110  # the same

@@ -102,6 +102,15 @@ def leaving(status: int) -> None:
 
 
 @isolated
+def orphaning(folder: str) -> None:
+    """Start another process, and end without it."""
+    started = subprocess.Popen(["sleep", "600"])
+    with open(f"{folder}/pid", "w") as file:
+        file.write(str(started.pid))
+    os._exit(4)
+
+
+@isolated
 def refusing() -> None:
     """Refuse what it was given."""
     raise invalid("no such colour", colour="grue")

@@ -58,7 +58,10 @@ class Child:
             os.close(self.line)  # ends what is left of a group whose first process is gone
             self.line = -1
         await self.process.wait()
-        _signal(os.killpg, self.pid)
+        # What it left in its group keeps its number taken: a process that has it by now is
+        # another's, and then there is nothing left of ours.
+        if not os.path.exists(f"/proc/{self.pid}"):
+            _signal(os.killpg, self.pid)
         if self.process.stdin is not None:
             self.process.stdin.close()
         transport = getattr(self.process, "_transport", None)
