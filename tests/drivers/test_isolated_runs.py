@@ -31,6 +31,13 @@ def plan_of(steps: str) -> Plan:
     return compile_chain(load(f"chain: c\nsteps:\n{steps}"), CATALOGUE.find)
 
 
+async def gone(pids: set[int]) -> None:
+    """Wait until none of them is left: what is killed is not gone at once."""
+    async with asyncio.timeout(10):
+        while pids & {each.pid for each in census()}:  # noqa: ASYNC110  # they tell nobody
+            await asyncio.sleep(0.01)
+
+
 async def test_what_a_call_took_is_a_fact_and_in_the_journal(tmp_path: Path) -> None:
     plan = plan_of("  a: {use: my.greedy, with: {size: 50000000}}\n")
     facts: list[Fact] = []
@@ -67,8 +74,7 @@ async def test_a_call_out_of_time_has_its_process_killed(tmp_path: Path) -> None
     async with Engine(CATALOGUE, durability="memory") as engine:
         result = await engine.run(plan)
         assert result.failure is not None and result.failure.kind is FailureKind.TIMEOUT
-    own = (tmp_path / "pids").read_text().split()
-    assert not {int(pid) for pid in own} & {each.pid for each in census()}
+    await gone({int(pid) for pid in (tmp_path / "pids").read_text().split()})
 
 
 async def test_a_once_tool_whose_process_is_killed_is_unknown() -> None:
@@ -142,9 +148,7 @@ async def test_nothing_of_a_code_step_is_left_when_the_engine_is_killed(tmp_path
     finally:
         engine.kill()
         engine.wait()
-    async with asyncio.timeout(10):
-        while {each.pid for each in below} & {each.pid for each in census()}:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+    await gone({each.pid for each in below})
 
 
 @pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap")

@@ -51,6 +51,15 @@ class Child:
                 _signal(os.kill, each.pid)
             _signal(os.killpg, self.pid)
 
+    def _end_group(self) -> None:
+        """End what a buried process has left in its group.
+
+        As long as there is something, its number is not given to another process: one
+        that has it is another's, and then there is nothing left of ours.
+        """
+        if not os.path.exists(f"/proc/{self.pid}"):
+            _signal(os.killpg, self.pid)
+
     async def aclose(self) -> None:
         """Kill it, wait until it is gone, and close its pipes."""
         self.kill()
@@ -58,10 +67,7 @@ class Child:
             os.close(self.line)  # ends what is left of a group whose first process is gone
             self.line = -1
         await self.process.wait()
-        # What it left in its group keeps its number taken: a process that has it by now is
-        # another's, and then there is nothing left of ours.
-        if not os.path.exists(f"/proc/{self.pid}"):
-            _signal(os.killpg, self.pid)
+        self._end_group()
         if self.process.stdin is not None:
             self.process.stdin.close()
         transport = getattr(self.process, "_transport", None)
