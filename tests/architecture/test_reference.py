@@ -76,6 +76,8 @@ def test_every_setting_of_a_project_is_named() -> None:
     text = page("settings.md")
     example = tomllib.loads(text.partition("```toml\n")[2].partition("```")[0])
     named = {*example, *example["state"]}
+    named |= {"memory"} & example["engine"].keys()
+    named |= {"code_steps"} if "enabled" in example["code"] else set()
     known = {f.name.removeprefix("state_") for f in fields(Settings)}
     assert known <= named
 

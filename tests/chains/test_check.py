@@ -122,9 +122,17 @@ CASES: list[tuple[str, str, str]] = [
     ("x: {use: core.transform, with: {value: \"${§steps.x.value}\"}}", "cycle", "x -> x"),
     ("x: {use: core.transform, with: {value: 1}, after: {§lat: failed}}", "unknown-step", "did you mean 'late'?"),
     ("x: {use: core.transform, with: {value: 1}, after: [§lat]}", "unknown-step", "did you mean 'late'?"),
-    # later releases
-    *[(f"x: {{use: core.add, with: {{numbers: []}}, §{name}: {value}}}", "not-supported-yet", name)
-      for name, value in [("resources", "{}")]],
+    # what the engine does itself
+    ("x: {use: core.add, with: {numbers: []}, §batch: 5}", "needless-field", "for_each"),
+    ("x: {use: core.add, for_each: [1], batch: §0, with: {numbers: []}}", "out-of-range", "at least 1"),
+    ("x: {use: core.add, for_each: \"${§steps.late.count}\", with: {numbers: []}}", "not-a-list", ""),
+    ("x: {use: core.add, with: {numbers: []}, repeat: {until: \"steps.§nix\"}}", "unknown-step", ""),
+    ("x: {use: core.transform, with: {value: \"${§steps.x.value}\"}, repeat: {until: \"true\"}}", "maybe-missing", "??"),
+    ("x: {use: mail.send, on: out, with: {to: a, subject: b}, compensate: {use: §mail.sned}}", "unknown-tool", "mail.send"),
+    ("x: {use: mail.send, on: out, with: {to: a, subject: b}, compensate: {use: core.add, with: {numbers: [1], §lable: x}}}", "unknown-input", "label"),
+    ("x: {use: mail.send, on: out, with: {to: \"${§output}\", subject: b}}", "unknown-name", ""),
+    ("x: {use: mail.send, on: out, with: {to: a, subject: b}, §cache: 5m}", "cache-of-effect", "look"),
+    ("x: {use: core.add, with: {numbers: []}, cache: §0}", "out-of-range", "more than 0"),
 ]  # fmt: skip
 
 
@@ -264,7 +272,7 @@ output: {x: "${item.x}"}
         ("bad-value", 1),
         ("unknown-slot", 3), ("wrong-literal", 3), ("unknown-input", 3), ("bad-value", 3),
         ("unknown-tool", 4),
-        ("unknown-step", 5), ("not-supported-yet", 5),
+        ("unknown-step", 5),
         ("bad-expression", 6), ("unknown-field", 6),
         ("outside-for-each", 7),
     ]  # fmt: skip
@@ -311,12 +319,6 @@ def test_a_witness_is_really_given_and_really_refused(shelf: Any) -> None:
     assert jsonschema_rs.is_valid(row, witness)
     to = shelf.find("mail.send").input_schema["properties"]["to"]
     assert not jsonschema_rs.is_valid(to, witness)
-
-
-@pytest.mark.parametrize("tool", ["core.python"])
-def test_tools_of_later_releases_are_named_as_such(shelf: Any, tool: str) -> None:
-    codes = [f.code for f in findings(shelf, text_of(f"  x: {{use: {tool}}}"))]
-    assert codes == ["not-supported-yet"]
 
 
 def test_every_code_that_a_finding_can_have_is_explained_and_every_rule_is_used() -> None:

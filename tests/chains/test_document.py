@@ -28,7 +28,7 @@ steps:
     with: {days: "${input.days}"}
     cache: 5m
     timeout: 1h30m
-    resources: {memory: 1}
+    resources: {memory: 256MB, cpu: 10s}
   tell:
     use: mail.send
     on: mail-out
@@ -64,7 +64,11 @@ def test_every_field_is_read() -> None:
     )  # fmt: skip
     assert chain.tests == ({"name": "a"},)
     late, tell, last = chain.steps.values()
-    assert (late.cache, late.timeout, late.resources) == (CacheRule(300.0), 5400.0, {"memory": 1})
+    assert (late.cache, late.timeout, late.resources) == (
+        CacheRule(300.0),
+        5400.0,
+        {"memory": "256MB", "cpu": "10s"},
+    )
     assert tell.after == {"late": "succeeded"}
     assert last.after == {"tell": "finished"}
     assert last.when is True

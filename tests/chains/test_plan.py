@@ -149,19 +149,6 @@ def test_a_plan_cannot_be_changed():
             mapping["new"] = 1
 
 
-@pytest.mark.parametrize(
-    ("text", "named"),
-    [
-        ("chain: c\nsteps: {a: {use: my.echo, resources: {}}}\n", "steps.a.resources"),
-    ],
-)
-def test_what_is_not_supported_yet_is_refused_and_never_ignored(text, named):
-    with pytest.raises(ChainInvalid, match="not supported yet") as caught:
-        plan(text)
-
-    assert named in str(caught.value)
-
-
 def test_only_who_asks_for_any_end_is_clean_up():
     steps = plan(
         "chain: c\nsteps:\n"

@@ -94,7 +94,7 @@ def page_of(body: str, language: str = "python") -> str:
 
 @pytest.fixture(scope="session")
 def catalogue() -> Catalogue:
-    return Catalogue()
+    return Catalogue(code_steps=True)
 
 
 @pytest.fixture

@@ -24,6 +24,12 @@ reports = "db"
 folder = "kept"
 durability = "relaxed"
 keep_days = 2.5
+
+[engine]
+memory = "2GB"
+
+[code]
+enabled = true
 """
 
 
@@ -40,6 +46,11 @@ def test_everything_is_read(tmp_path: Path) -> None:
     assert found.connections["db"].settings == {"host": "h", "password": {"env": "PW"}}
     assert found.bind == {"reports": "db"}
     assert (found.state_folder, found.durability, found.keep_days) == ("kept", "relaxed", 2.5)
+
+
+def test_the_engine_and_code_steps_are_read(tmp_path: Path) -> None:
+    found = read(tmp_path, WHOLE)
+    assert (found.memory, found.code_steps) == (2_000_000_000, True)
 
 
 def test_an_empty_file_is_all_defaults(tmp_path: Path) -> None:
@@ -61,6 +72,11 @@ def test_settings_are_not_shown_by_repr(tmp_path: Path) -> None:
         ("[state]\nkeep_days = -1", "state.keep_days"),
         ("[state]\nkeep_days = true", "state.keep_days"),
         ("[state]\nkeep_days = nan", "state.keep_days"),
+        ("[engine]\nmemory = '2gb'", "engine.memory: '2gb' is not a size"),
+        ("[engine]\nmemory = true", "engine.memory"),
+        ("[engine]\nmemroy = 1", "engine.memroy: there is no such key"),
+        ("[code]\nenabled = 1", "code.enabled: must be true or false"),
+        ("[code]\nenable = true", "code.enable: there is no such key"),
         ("state = 1", "state: must be a table"),
         ("tools = 'tools.py'", "tools: must be a list"),
         ("tools = ['tools.txt']", "tools: 'tools.txt' is no Python file"),

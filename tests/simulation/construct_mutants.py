@@ -104,7 +104,7 @@ CONSTRUCT_MUTANTS = [
     ),
     ConstructMutant(
         "lost items are read again from where the stream stands", "streaming",
-        "item.fetch = Puller(stream.step, owner, item.item, item.position, item)",
+        "item.fetch = Puller(stream.step, owner, item.item, item.position.before, item)",
         "item.fetch = Puller(stream.step, owner, item.item, stream.after, item)",
     ),
     ConstructMutant(

@@ -458,6 +458,8 @@ class Life:
         require(not waits, f"the timers of {waits} are left")
         for life in self.run.lives:
             require(not (life.cut and life.status == "failed"), f"{life.place} failed: it was cut")
+        for told in (finish.failure, *(life.failure for life in self.run.lives)):
+            require("stream has changed" not in str(told), f"{told}, and it has not")
         self._judge_undoing(finish)
         self._judge_stream(finish, statuses)
 

@@ -11,7 +11,6 @@ from drawloom.chains.document import Chain
 from drawloom.chains.findings import MOST_FINDINGS, Finding, Severity, enough, pointer_of
 from drawloom.chains.loading import NO_TOOL
 from drawloom.chains.rules import RULES
-from drawloom.chains.schema import LATER_TOOLS
 from drawloom.chains.subchains import FindChain
 from drawloom.dataflow.compatibility import SchemaCompat
 from drawloom.policies import Effect
@@ -72,7 +71,7 @@ class Desk:
         """The tool of each step whose tool is known."""
         found: dict[str, CheckedTool] = {}
         for name, step in self.chain.steps.items():
-            if step.use in (*LATER_TOOLS, NO_TOOL):
+            if step.use == NO_TOOL:
                 continue  # another finding says more
             if (tool := self.tool(step.use, ("steps", name, "use"))) is not None:
                 found[name] = tool

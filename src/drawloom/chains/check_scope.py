@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from drawloom.chains.check_desk import Desk
+from drawloom.chains.document import Step
 from drawloom.dataflow.navigation import Place, at
 from drawloom.dataflow.references import ROOTS, plain_path
 from drawloom.errors import FailureKind
@@ -134,12 +135,20 @@ def _step_output(desk: Desk, name: str, *, whole: bool) -> Any:
     tool = desk.tools.get(name)
     if tool is None:
         return None
-    schema = dict(tool.output_schema)
+    schema = _literal_output(desk.chain.steps[name]) or dict(tool.output_schema)
     if desk.chain.steps[name].for_each is None or not whole:
         return schema
     inner = {k: v for k, v in schema.items() if k != "$defs"}
     made: dict[str, Any] = {"type": "array", "items": inner}
     return {**made, "$defs": schema["$defs"]} if "$defs" in schema else made
+
+
+def _literal_output(step: Step) -> dict[str, Any] | None:
+    """The schema that a code step writes out for what its code gives."""
+    written = step.with_.get("output") if isinstance(step.with_, Mapping) else None
+    if step.use != "core.python" or not isinstance(written, Mapping):
+        return None
+    return None if any("${" in text for text in _texts(written)) else dict(written)
 
 
 def _variables(desk: Desk, path: tuple[str | int, ...]) -> Any:

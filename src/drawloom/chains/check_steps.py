@@ -9,9 +9,9 @@ import jsonschema_rs
 
 from drawloom.chains.check_desk import CheckedTool, Desk
 from drawloom.chains.check_references import leaves
+from drawloom.chains.check_resources import check_resources
 from drawloom.chains.document import Step
 from drawloom.chains.findings import MOST_FINDINGS, did_you_mean, pointer_of
-from drawloom.chains.schema import LATER_CHAIN_FIELDS, LATER_STEP_FIELDS, LATER_TOOLS
 from drawloom.dataflow.compatibility import Verdict
 from drawloom.dataflow.conversion import converter_for
 from drawloom.dataflow.navigation import at
@@ -23,42 +23,24 @@ Way = tuple[str | int, ...]
 
 
 def check_steps(desk: Desk) -> None:
-    """Every step, and the fields of the chain that are not supported yet."""
-    _check_later(desk, desk.chain.document, LATER_CHAIN_FIELDS, ())
+    """Every step by itself."""
     if not desk.chain.steps:
         message = "the chain has no steps, so it does nothing"
         desk.report("no-steps", message, ("steps",), severity="warning", suggestion="add one")
-    written = desk.chain.document.get("steps", {})
     for name, step in desk.chain.steps.items():
         path = ("steps", name)
-        _check_later(desk, written.get(name, {}), LATER_STEP_FIELDS, path)
-        if step.use in LATER_TOOLS:
-            message = f"{step.use} is not supported yet"
-            more = "leave the step out until a release supports it"
-            desk.report("not-supported-yet", message, (*path, "use"), suggestion=more)
         _check_limits(desk, step, path)
         if tool := desk.tools.get(name):
             check_call(desk, step, tool, path)
             _check_retry(desk, step, tool, path)
             _check_cache(desk, step, tool, path)
+            check_resources(desk, step, tool)
 
 
 def check_call(desk: Desk, step: Step, tool: CheckedTool, path: Way) -> None:
     """One use of a tool, by its `on` and by what is written out in its `with`."""
     _check_connection(desk, step, tool, path)
     _check_literals(desk, step, tool, path)
-
-
-def _check_later(desk: Desk, fields: Any, later: tuple[str, ...], path: Way) -> None:
-    for name in later:
-        if isinstance(fields, Mapping) and name in fields:
-            desk.report(
-                "not-supported-yet",
-                f"{name!r} is not supported yet",
-                (*path, name),
-                key=True,
-                suggestion="remove it: ignoring it would change what the chain means",
-            )
 
 
 def _check_cache(desk: Desk, step: Step, tool: CheckedTool, path: Way) -> None:

@@ -12,7 +12,6 @@ from types import MappingProxyType
 from drawloom.chains.compiling_step import Part, template_of
 from drawloom.chains.document import Chain
 from drawloom.chains.plan import Outcome, Plan, PlanStep, Queueing, ToolSpec
-from drawloom.chains.schema import LATER_CHAIN_FIELDS, LATER_STEP_FIELDS, LATER_TOOLS
 from drawloom.chains.subchains import (
     CHAIN,
     Family,
@@ -41,7 +40,6 @@ def compile_chain(
     changed since. *within* are the chains that this one is a part of. Raises
     `ChainInvalid`.
     """
-    _refuse_later(chain)
     family = Family(chain, find_tool, find_chain, children, within, compile_chain)
     parts = [Part(name, step) for name, step in chain.steps.items()]
     order = _ordered(parts)
@@ -122,18 +120,6 @@ def _queueing(chain: Chain) -> Queueing | None:
             "concurrency.key may read `input` only: it is known before a run begins"
         )
     return Queueing(chain.concurrency.limit, key)
-
-
-def _refuse_later(chain: Chain) -> None:
-    """What a later release gives life to is refused here, too: never ignored."""
-    written = chain.document
-    found = [name for name in LATER_CHAIN_FIELDS if name in written]
-    for name, fields in written.get("steps", {}).items():
-        found += [f"steps.{name}.{later}" for later in LATER_STEP_FIELDS if later in fields]
-        if fields.get("use") in LATER_TOOLS:
-            found.append(f"steps.{name}.use: {fields['use']}")
-    if found:
-        raise ChainInvalid(f"not supported yet: {', '.join(found)}; remove it")
 
 
 def _ordered(parts: list[Part]) -> list[Part]:

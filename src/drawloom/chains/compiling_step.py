@@ -9,11 +9,12 @@ from typing import Any
 from drawloom.chains.document import Compensation, Step
 from drawloom.chains.enriching import ENRICH, enriched
 from drawloom.chains.plan import Again, Connection, Construct, Outcome, Plan, PlanStep, ToolSpec
+from drawloom.chains.resources import limits_of
 from drawloom.dataflow.conversion import converter_for
 from drawloom.dataflow.references import Condition, Template, listing
 from drawloom.dataflow.validation import validator_for
 from drawloom.errors import ChainInvalid, ExpressionInvalid, ValueInvalid
-from drawloom.policies import Effect, Retry
+from drawloom.policies import Effect, Resources, Retry
 from drawloom.policies.cache import CacheRule
 
 DEFAULT_TIMEOUT = 300.0  # seconds; every wait has a deadline
@@ -158,12 +159,20 @@ class Part:
             child_slots=_child_slots(step, construct),
             lookup=self.lookup,
             cache=self._cache(spec, effects[spec.name], construct),
+            resources=_limits(step, spec),
         )
         if construct == "stream":
             made = replace(made, timeout=step.timeout or spec.timeout or DEFAULT_TIMEOUT)
         if undo is not None and step.compensate is not None:
             made = replace(made, undo=_undo(made, step.compensate, undo, effects[undo.name]))
         return replace(made, plain_end=made.repeat is None and made.undo is None)
+
+
+def _limits(step: Step, spec: ToolSpec) -> Resources | None:
+    try:
+        return limits_of(step, spec)
+    except ValueError as exc:
+        raise ChainInvalid(f"steps.{step.name}.resources: {exc}") from None
 
 
 def _child_slots(step: Step, construct: str) -> Mapping[str, str]:
@@ -204,6 +213,7 @@ def _undo(step: PlanStep, written: Compensation, spec: ToolSpec, effect: Effect)
         undoes=step.name,
         lookup=None,
         cache=None,
+        resources=None,
         plain_end=False,
     )
 

@@ -15,7 +15,7 @@ from drawloom.dataflow.conversion import converter_for
 from drawloom.dataflow.enrichment import Enrichment
 from drawloom.dataflow.references import Condition, Template
 from drawloom.dataflow.validation import Validator, apply_defaults, validator_for
-from drawloom.policies import Effect, Retry
+from drawloom.policies import Effect, Resources, Retry
 from drawloom.policies.cache import CacheRule
 
 Outcome: TypeAlias = Literal["succeeded", "failed", "finished"]
@@ -104,6 +104,7 @@ class PlanStep:
     child_slots: Mapping[str, str] = field(default_factory=dict)  # of the child -> of this chain
     lookup: Enrichment | None = None
     cache: CacheRule | None = None
+    resources: Resources | None = None  # of a call in a process of its own
     plain_end: bool = True  # nothing but the status changes when a call succeeds
 
 

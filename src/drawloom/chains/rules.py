@@ -28,7 +28,6 @@ RULES: dict[str, str] = {
     "bad-value": "A field holds a value that it may not.",
     "bad-name": "A name cannot be used in a reference.",
     "out-of-range": "A number or duration is too small or too large.",
-    "not-supported-yet": "A field or tool that a later release gives life to.",
     "no-steps": "A chain without steps does nothing.",
     # Tools and connections
     "unknown-tool": "There is no tool of that name.",
@@ -41,6 +40,8 @@ RULES: dict[str, str] = {
     "missing-input": "An input that the tool requires is not given.",
     "wrong-literal": "A value written in the chain does not fit the tool's input.",
     "retry-once": "A `once` tool is tried again only where nothing can have happened.",
+    "resources-without-isolation": "Limits on a tool that has no process of its own limit nothing.",
+    "code-steps-off": "The step runs code of the chain's author, which is off unless turned on.",
     # What the engine does itself
     "stream-misused": "A stream is read by something else than a `for_each`, or by its `when`.",
     "unknown-chain": "There is no chain of that name, or the name is not written out.",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+from drawloom.chains.sizes import LARGEST_SIZE, SIZE_PATTERN
 from drawloom.chains.tests_schema import tests_schema
 from drawloom.dataflow.durations import DURATION_PATTERN
 from drawloom.errors import FailureKind
@@ -20,13 +21,6 @@ SEMVER = (
     r"^(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$"
 )
 WHOLE_REFERENCE = r"^\$\{[\s\S]*\}$"
-
-# In the document from the first release, so that nothing has to move when they come to life.
-LATER_STEP_FIELDS = ("resources",)
-LATER_CHAIN_FIELDS: tuple[str, ...] = ()
-LATER_TOOLS = ("core.python",)
-
-_LATER = " Not supported yet: `drawloom check` refuses it."
 
 
 @cache
@@ -168,9 +162,17 @@ def _policy_fields() -> dict[str, Any]:
             },
             ["use"],
         ),
-        "resources": {
-            "description": "What a call needs of the machine." + _LATER, "type": "object",
-        },
+        "resources": _fixed(
+            "What one call may take of the machine, in a process of its own.",
+            {
+                "memory": _size("All memory of the call, the interpreter included."),
+                "cpu": _duration("CPU time."),
+                "files": _count("Open files.", 1_000_000),
+                "processes": _count("Processes, the first one included.", 100_000),
+                "disk": _size("The largest file that may be written."),
+            },
+            [],
+        ),
     }  # fmt: skip
 
 
@@ -254,6 +256,17 @@ def _duration(description: str) -> dict[str, Any]:
         "pattern": DURATION_PATTERN,
         "minimum": 0,
         "maximum": 1e12,
+        "maxLength": 40,
+    }
+
+
+def _size(description: str) -> dict[str, Any]:
+    return {
+        "description": f"{description} A size: 256MB, 1GiB, 64kB, or bytes.",
+        "type": ["string", "integer"],
+        "pattern": SIZE_PATTERN,
+        "minimum": 1,
+        "maximum": LARGEST_SIZE,
         "maxLength": 40,
     }
 

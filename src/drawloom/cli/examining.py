@@ -23,6 +23,7 @@ def examine_all(project: Project, state: Path) -> Iterator[Check]:
     yield _versions()
     yield _expressions()
     yield _sandbox()
+    yield _code_steps(project)
     yield from _project(project)
     yield from _connectors(project.catalogue)
     kind = project.settings.durability
@@ -79,6 +80,17 @@ def _sandbox() -> Check:
     if given != 2:
         return Check("expression process", "error", f"1 + 1 gave {given!r}")
     return Check("expression process", "ok", "large expressions have a process of their own")
+
+
+def _code_steps(project: Project) -> Check:
+    """Which sandbox code steps have, tried out where they are on."""
+    if not project.settings.code_steps:
+        return Check("code steps", "ok", "off; `[code] enabled = true` turns them on")
+    from drawloom.connectors.core.sandbox import works
+
+    if why := works():
+        return Check("code steps", "error", f"no sandbox works: {why}", "install bubblewrap")
+    return Check("code steps", "ok", "run in a bubblewrap sandbox")
 
 
 def _project(project: Project) -> Iterator[Check]:

@@ -95,9 +95,9 @@ def show(
     """Show a run: its steps, what they cost, its result or its failure.
 
     With --json: what a list has of the run, and {version, bindings, input,
-    output, owner, unknown, waits, parent, children, steps, steps_missing}; each step has its metrics
-    {calls, wall, cpu, bytes_in, bytes_out} in seconds and bytes. With --step:
-    that step, its output and its events.
+    output, owner, unknown, waits, parent, children, steps, steps_missing}; each step
+    has its metrics {calls, wall, cpu, bytes_in, bytes_out, peak_memory} in seconds and
+    bytes. With --step: that step, its output and its events.
 
     For example:
       drawloom runs show 0194

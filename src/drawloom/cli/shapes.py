@@ -90,6 +90,7 @@ def metrics(found: Metrics) -> dict[str, Any]:
         "wall": found.wall / 1_000_000,
         "cpu": found.cpu / 1_000_000,
         "bytes_in": found.bytes_in,
+        "peak_memory": found.peak_memory,
         "bytes_out": found.bytes_out,
     }
 

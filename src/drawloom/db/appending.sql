@@ -15,7 +15,8 @@ insert or ignore into payloads (run, digest, body) values :rows
 
 -- name: events
 insert into events
-    (lsn, run, seq, at, kind, call, digest, body, refs, wall, cpu, bytes_in, bytes_out)
+    (lsn, run, seq, at, kind, call, digest, body, refs, wall, cpu, bytes_in, bytes_out,
+     peak_memory)
 values :rows
 
 -- name: states

@@ -37,7 +37,8 @@ where (?1 is null or status = ?1) and (?2 is null or chain = ?2) and number < ?3
 order by number desc limit ?4
 
 -- name: events_of_run
-select lsn, seq, at, kind, call, digest, body, refs, wall, cpu, bytes_in, bytes_out
+select lsn, seq, at, kind, call, digest, body, refs, wall, cpu, bytes_in, bytes_out,
+    peak_memory
 from events where run = ?1 and seq > ?2 order by seq
 
 -- name: payload

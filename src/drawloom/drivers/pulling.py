@@ -25,6 +25,8 @@ async def pulled(
     try:
         async with asyncio.timeout(command.step.timeout):
             chunk = await hands.streams.pull(reader, tool, connection, command.args, context)
+        if command.call.partition("#")[0].endswith("<"):  # read once more for one item alone
+            await hands.streams.close(*reader)
     except TimeoutError:
         message = f"{command.step.tool} gave nothing within {command.step.timeout:g} s"
         return CallFailed(command.call, Failure(FailureKind.TIMEOUT, message), now())

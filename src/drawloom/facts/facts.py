@@ -36,7 +36,7 @@ class ToolCall(Struct, frozen=True, gc=False, tag="tool-call"):
     """The metrics of one finished call. Times are in microseconds, sizes in bytes.
 
     `cpu` is the time that the call held the interpreter; bytes are None where
-    no door could count them.
+    no door could count them, `peak_memory` where the call had no process of its own.
     """
 
     run: str
@@ -51,6 +51,7 @@ class ToolCall(Struct, frozen=True, gc=False, tag="tool-call"):
     item: int | None = None
     bytes_in: int | None = None
     bytes_out: int | None = None
+    peak_memory: int | None = None
 
 
 class AnswerReused(Struct, frozen=True, gc=False, tag="answer-reused"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Any
+from typing import Any, NamedTuple
 
 from drawloom.chains.plan import PlanStep
 from drawloom.errors import Failure
@@ -63,7 +63,7 @@ class Life:
         self.item: int | None = None
         self.owner: Life | None = None  # of an item: its step
         self.fan: Fan | None = None  # of a for_each: its items
-        self.position: Any = None  # of a stream's items: the cursor before them
+        self.position: Any = None  # of a stream's items: where they stand (`Position`)
         self.fetch: Puller | None = None  # of those: reads them again
         self.votes: dict[str, Any] | None = None  # of an approval: who said what
         self.cut = False  # it was asked to stop, and is waited for
@@ -77,6 +77,14 @@ class Life:
     def next_call(self) -> str:
         """The id of the next attempt: used once, so that a stale answer is known as one."""
         return f"{self.place}#{self.attempt + 1}"
+
+
+class Position(NamedTuple):
+    """Where items of a stream stand: the cursors before and after them, and how many they are."""
+
+    before: Any
+    items: int
+    after: Any
 
 
 class Puller(Life):

@@ -15,7 +15,7 @@ from drawloom.chains.plan import PlanStep
 from drawloom.dataflow.expressions import OverBudget
 from drawloom.errors import ExpressionInvalid, Failure, FailureKind, ValueInvalid
 from drawloom.kernel import fan_out
-from drawloom.kernel.life import NO_OUTPUT, Fan, Life, Puller, Stream
+from drawloom.kernel.life import NO_OUTPUT, Fan, Life, Position, Puller, Stream
 from drawloom.kernel.messages import CallTool, Pull, Pulled, Refuse, Refused
 from drawloom.kernel.table import RESTING, RUNNING
 
@@ -72,17 +72,33 @@ def pulled(run: Run, event: Pulled) -> None:
     assert owner is not None and owner.fan is not None and owner.fan.stream is not None
     fan, stream = owner.fan, owner.fan.stream
     if puller.target is not None:
-        _supply(run, puller.target, event.items)
+        _supply_again(run, puller.target, event)
         return
     stream.pulling, stream.after, stream.exhausted = None, event.after, event.done
     if event.count:
         item = Life(owner.step, {**run.scope, "item": None, "index": fan.next})
-        item.item, item.owner, item.position = fan.next, owner, puller.after
+        item.item, item.owner = fan.next, owner
+        item.position = Position(puller.after, event.count, event.after)
         fan.lives[fan.next] = item
         fan.results.append(NO_OUTPUT)
         fan.next += 1
         _supply(run, item, event.items)
     fan_out.queue(run, owner)
+
+
+def _supply_again(run: Run, item: Life, event: Pulled) -> None:
+    """Items that were read once more: they must be those that were there before."""
+    was: Position = item.position
+    if (event.count, event.after) == (was.items, was.after):
+        _supply(run, item, event.items)
+        return
+    run.calls.pop(item.call, None)
+    message = (
+        f"the stream has changed: behind the cursor {was.before!r} there were {was.items} items "
+        f"up to {was.after!r}, and now there are {event.count} up to {event.after!r}"
+    )
+    details = {"place": item.place}
+    run._give_up(item, Failure(FailureKind.CONFLICT, message, None, details))
 
 
 def _supply(run: Run, item: Life, items: list[Any] | None) -> None:
@@ -124,7 +140,7 @@ def fetch(run: Run, item: Life) -> None:
     if before is not None and before.call in run.calls:
         return
     assert item.item is not None
-    item.fetch = Puller(stream.step, owner, item.item, item.position, item)
+    item.fetch = Puller(stream.step, owner, item.item, item.position.before, item)
     if before is not None:
         item.fetch.attempt = before.attempt  # its call ids go on: none is used twice
     run._call(item.fetch, stream.args)

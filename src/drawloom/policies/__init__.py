@@ -6,6 +6,17 @@ Time is always an argument, in seconds. This room imports `errors` only.
 from __future__ import annotations
 
 from drawloom.policies.effect import Effect, outcome_unknown
+from drawloom.policies.resources import DEFAULT_RESOURCES, Admission, Answer, Resources
 from drawloom.policies.retry import LOSSES_AT_MOST, RETRYABLE, Retry
 
-__all__ = ["LOSSES_AT_MOST", "RETRYABLE", "Effect", "Retry", "outcome_unknown"]
+__all__ = [
+    "DEFAULT_RESOURCES",
+    "LOSSES_AT_MOST",
+    "RETRYABLE",
+    "Admission",
+    "Answer",
+    "Effect",
+    "Resources",
+    "Retry",
+    "outcome_unknown",
+]

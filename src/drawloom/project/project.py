@@ -61,7 +61,7 @@ class Project:
     def catalogue(self) -> Catalogue:
         """All tools, the project's own included; this runs the files that `tools` names."""
         tools, connectors = own_tools(self.folder, self.settings.tools)
-        return Catalogue(tools, connectors)
+        return Catalogue(tools, connectors, code_steps=self.settings.code_steps)
 
     @cached_property
     def find_chain(self) -> ChainFiles:
@@ -125,6 +125,7 @@ class Project:
             keep_days=self.settings.keep_days,
             policies=self.settings.policies,
             recover=recover,
+            memory=self.settings.memory,
         )
 
 

@@ -19,6 +19,12 @@
     concurrency = 10000             # calls at once; for the rest, see "Limit and protect services"
 
 `[policies]`, limits and instances are described in `policy_settings`.
+    [engine]
+    memory = "2GB"                  # the most that isolated calls may declare together, and
+                                    # beyond which this process starts no further run
+
+    [code]
+    enabled = true                  # whether steps may hold code (core.python); false unless given
 
 The files that `tools` names are trusted configuration code: they are Python,
 and run when a catalogue is asked for. A chain can never name one.
@@ -34,6 +40,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, NoReturn, TypeAlias, cast
 
 from drawloom.chains.findings import did_you_mean
+from drawloom.chains.sizes import bytes_of
 from drawloom.errors import ValueInvalid
 from drawloom.project.policy_settings import PolicyReader
 from drawloom.runtime.guarding import ConnectionLimits, Policies, PoolRule
@@ -70,6 +77,8 @@ class Settings:
     durability: Durability = "full"
     keep_days: float = 30.0
     policies: Policies = field(default_factory=Policies)
+    memory: int | None = None  # bytes
+    code_steps: bool = False
 
 
 def read_settings(path: Path) -> Settings:
@@ -100,9 +109,14 @@ class _Reader:
         self._policies = PolicyReader(self._refuse)
 
     def settings(self, document: Mapping[str, Any]) -> Settings:
-        self._known(document, ("tools", "connections", "bind", "state", "policies"), "")
+        known = ("tools", "connections", "bind", "state", "policies", "engine", "code")
+        self._known(document, known, "")
         state = self._table(document, "state")
         self._known(state, ("folder", "durability", "keep_days"), "state.")
+        engine = self._table(document, "engine")
+        self._known(engine, ("memory",), "engine.")
+        code = self._table(document, "code")
+        self._known(code, ("enabled",), "code.")
         connections = self._table(document, "connections")
         found = {name: self._connection(name, connections[name]) for name in connections}
         pools = {name: c.pool for name, c in found.items() if c.pool is not None}
@@ -115,6 +129,8 @@ class _Reader:
             durability=self._durability(state.get("durability", "full")),
             keep_days=self._days(state.get("keep_days", 30)),
             policies=self._policies.policies(document.get("policies", {}), limits, pools),
+            code_steps=self._switch(code.get("enabled", False), "code.enabled"),
+            memory=self._size(engine.get("memory"), "engine.memory"),
         )
 
     def _connection(self, name: str, table: Any) -> ConnectionSettings:
@@ -158,6 +174,17 @@ class _Reader:
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e5:
             self._refuse("state.keep_days", "must be a number of days, from 0 to 99999")
         return float(value)
+
+    def _switch(self, value: Any, key: str) -> bool:
+        if not isinstance(value, bool):
+            self._refuse(key, "must be true or false")
+        return value
+
+    def _size(self, value: Any, key: str) -> int | None:
+        try:
+            return None if value is None else bytes_of(value)
+        except ValueError as exc:
+            self._refuse(key, str(exc))
 
     def _table(self, document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
         table = document.get(key, {})

@@ -16,8 +16,10 @@ from drawloom.dataflow.validation import validator_for
 from drawloom.dataflow.values import LARGEST_INTEGER, encode_output
 from drawloom.doors.meter import METER, Meter
 from drawloom.errors import ConnectionUnusable, Failure, FailureKind, ToolError, ValueInvalid
+from drawloom.policies import Resources
 from drawloom.runtime.clients import Clients
 from drawloom.runtime.guarding import Guards, Hold
+from drawloom.runtime.isolation.pool import Cost, IsolatedCallFailed, Isolation
 from drawloom.runtime.streams import Streams
 from drawloom.sdk import Context, Tool, name_fault
 
@@ -25,9 +27,12 @@ THREADS = 32
 
 
 class Measured:
-    """What one call cost so far: wall and CPU time in nanoseconds, and the door's count."""
+    """What one call cost so far: wall and CPU time in nanoseconds, and the door's count.
 
-    __slots__ = ("began", "cpu", "hold", "meter", "wall")
+    `peak_memory` is in bytes, None where the call had no process of its own.
+    """
+
+    __slots__ = ("began", "cpu", "hold", "meter", "peak_memory", "wall")
 
     def __init__(self) -> None:
         self.began = time.perf_counter_ns()
@@ -35,6 +40,13 @@ class Measured:
         self.wall = 0
         self.meter: Meter | None = None
         self.hold: Hold | None = None  # what it has of the guards
+        self.peak_memory: int | None = None
+
+    def add(self, cost: Cost) -> None:
+        """Count what a call in a process of its own took."""
+        self.cpu += cost.cpu
+        self.peak_memory = cost.peak
+        self.meter = Meter(bytes_in=cost.received, bytes_out=cost.sent)
 
     def stop(self) -> None:
         self.wall = time.perf_counter_ns() - self.began
@@ -60,7 +72,8 @@ class Prepared:
     """A tool made ready to be called: what depends only on the tool is worked out once.
 
     `waits` is set once the tool was seen to suspend: such a tool gets a task of
-    its own from the start.
+    its own from the start. An isolated tool is called in another process, where it
+    is made ready once more, *inside*.
     """
 
     __slots__ = (
@@ -68,6 +81,7 @@ class Prepared:
         "copies",
         "function",
         "is_async",
+        "isolated",
         "limited",
         "name",
         "takes",
@@ -77,15 +91,17 @@ class Prepared:
         "wants_context",
     )
 
-    def __init__(self, tool: Tool) -> None:
+    def __init__(self, tool: Tool, *, inside: bool = False) -> None:
         self.tool = tool
+        self.isolated = tool.isolation != "none" and not inside
         self.name = tool.name
         self.function: Callable[..., Any] = tool.function
-        self.is_async = tool.is_async
+        self.is_async = tool.is_async and not self.isolated
         self.limited = False  # the settings give it a limit of its own
         self.unguarded = False  # nothing stands before a call of it without a connection
-        self.waits = not tool.is_async and not tool.inline  # a thread is waited for
-        self.wants_context = tool.signature.context_name is not None
+        # A thread is waited for, and so is a process.
+        self.waits = self.isolated or (not tool.is_async and not tool.inline)
+        self.wants_context = self.isolated or tool.signature.context_name is not None
         self.copies = not tool.readonly_input
         self.takes = _taker(tool)
         self.check = _checker(tool)
@@ -187,11 +203,16 @@ class Hands:
     """Calls tools: one instance per engine."""
 
     def __init__(
-        self, clients: Clients, threads: int = THREADS, guards: Guards | None = None
+        self,
+        clients: Clients,
+        threads: int = THREADS,
+        guards: Guards | None = None,
+        memory: int | None = None,
     ) -> None:
         self._clients = clients
         self.streams = Streams(clients)
         self.guards = guards or Guards()
+        self.isolation = Isolation(memory=memory)
         self.ready: dict[Tool, Prepared] = {}  # what `prepared` has made so far
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="drawloom-tool")
 
@@ -218,8 +239,14 @@ class Hands:
         args: dict[str, Any],
         context: Context,
         measured: Measured,
+        resources: Resources | None = None,
     ) -> Any:
-        """The tool's checked output, or `Waiting`. What goes wrong is raised; see `failure_of`."""
+        """The tool's checked output, or `Waiting`. What goes wrong is raised; see `failure_of`.
+
+        *resources* are the limits of a call in a process of its own.
+        """
+        if prepared.isolated:
+            return await self._in_process(prepared, args, context, measured, resources)
         client = self.client(connection, measured)
         if client is None and connection is not None:
             client = await self._clients.get(connection)
@@ -231,6 +258,22 @@ class Hands:
         positional = () if client is None else (client,)
         output = await self._in_thread(prepared.function, positional, taken, measured)
         return prepared.check(output, taken)
+
+    async def _in_process(
+        self,
+        prepared: Prepared,
+        args: dict[str, Any],
+        context: Context,
+        measured: Measured,
+        resources: Resources | None,
+    ) -> Any:
+        try:
+            output, cost = await self.isolation.call(prepared.tool, args, context, resources)
+        except IsolatedCallFailed as exc:
+            measured.add(exc.cost)
+            raise
+        measured.add(cost)
+        return output
 
     async def _in_thread(
         self, function: Callable[..., Any], args: Any, named: Any, measured: Measured
@@ -247,8 +290,9 @@ class Hands:
         return await asyncio.get_running_loop().run_in_executor(self._threads, run, work)
 
     async def aclose(self) -> None:
-        """Close the clients; threads that hang are left behind, not waited for."""
+        """End the processes, close the clients; threads that hang are left behind."""
         self.guards.stop()
+        await self.isolation.aclose()
         self._threads.shutdown(wait=False, cancel_futures=True)
         await self.streams.aclose()
         await self._clients.aclose()

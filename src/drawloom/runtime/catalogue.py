@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from drawloom import connectors
+from drawloom.runtime.code_steps import barred
 from drawloom.sdk import Connector, Tool
 
 if TYPE_CHECKING:
@@ -56,9 +57,20 @@ class _Found:
 
 
 class Catalogue:
-    """All tools that can be used here. Cheap to make; imports only what is asked for."""
+    """All tools that can be used here. Cheap to make; imports only what is asked for.
 
-    def __init__(self, tools: Iterable[Tool] = (), extra: Iterable[Connector] = ()) -> None:
+    Without *code_steps* the tools that run an author's code refuse to.
+    """
+
+    def __init__(
+        self,
+        tools: Iterable[Tool] = (),
+        extra: Iterable[Connector] = (),
+        *,
+        code_steps: bool = False,
+    ) -> None:
+        self._code_steps = code_steps
+        self._barred: dict[str, Tool] = {}
         self._own = {tool.name: tool for tool in tools}
         self._loaded = {connector.name: connector for connector in extra}
         self._given = frozenset(self._loaded)
@@ -111,9 +123,16 @@ class Catalogue:
         if owner in self._loaded or owner in self._packaged or owner in self._found:
             tools = self.connector(owner).tools
             if name in tools:
-                return tools[name]
+                return self._allowed(tools[name])
             raise UnknownTool(name, _near(name, tools))
         raise UnknownTool(name, _near(name, [tool.name for tool in self.tools()]))
+
+    def _allowed(self, tool: Tool) -> Tool:
+        if tool.isolation != "sandbox" or self._code_steps:
+            return tool
+        if tool.name not in self._barred:
+            self._barred[tool.name] = barred(tool)
+        return self._barred[tool.name]
 
     def tools(self) -> Iterator[Tool]:
         """Every tool, by name; this imports every connector (never a vendor's library)."""

@@ -9,10 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import resource
-import signal
-import struct
 import sys
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -21,11 +17,12 @@ from drawloom.dataflow.expressions import FULL
 from drawloom.dataflow.references import Condition, Evaluation, Template, listing
 from drawloom.dataflow.values import read_json, write_json
 from drawloom.errors import ExpressionInvalid, Failure, FailureKind, ToolError, ValueInvalid
+from drawloom.runtime.isolation import confinement, frames
+from drawloom.runtime.isolation.processes import Child, started
 
 MEMORY = 1 << 30  # bytes of address space
 DEADLINE = 10.0  # seconds, start of the process included
-LARGEST_ANSWER = 256 << 20  # bytes
-_LENGTH = struct.Struct(">Q")
+_MODULE = "drawloom.runtime.evaluator"
 
 Kind = Literal["condition", "template", "list"]
 
@@ -35,7 +32,7 @@ class Evaluator:
 
     def __init__(self, at_once: int = 2) -> None:
         self._slots = asyncio.Semaphore(at_once)
-        self._idle: list[asyncio.subprocess.Process] = []
+        self._idle: list[Child] = []
 
     async def evaluate(
         self, kind: Kind, source: Any, scope: Mapping[str, Any], now: int, seed: int
@@ -46,73 +43,40 @@ class Evaluator:
             process = await self._free()
             try:
                 async with asyncio.timeout(DEADLINE):
-                    answer = await _asked(process, request)
+                    await process.send(request)
+                    answer = await process.receive()
             except TimeoutError:
-                await _ended(process)
+                await process.aclose()
                 raise _refused(f"was stopped after {DEADLINE:g} s") from None
+            except frames.FrameTooLarge as exc:
+                await process.aclose()
+                raise _refused(f"gave {exc.size} bytes") from None
             except (asyncio.IncompleteReadError, ConnectionError):
-                await _ended(process)
+                await process.aclose()
                 limit = f"{MEMORY >> 20} MB"
                 raise _refused(f"ended its process: it needs more than {limit}") from None
             except BaseException:
-                await _ended(process)
+                await process.aclose()
                 raise
             self._idle.append(process)
-        told = read_json(answer, max_bytes=LARGEST_ANSWER, max_depth=500)
+        told = read_json(answer, max_bytes=frames.LARGEST, max_depth=500)
         if "error" in told:
             raise ToolError(Failure(FailureKind.INVALID, told["error"]))
         return told["value"]
 
-    async def _free(self) -> asyncio.subprocess.Process:
+    async def _free(self) -> Child:
         """A process that is kept, if it still lives (the system may have killed it), or a new one."""
         while self._idle:
             process = self._idle.pop()
             if process.returncode is None:
                 return process
-            await _ended(process)
-        return await _started()
+            await process.aclose()
+        return await started(_MODULE)
 
     async def aclose(self) -> None:
         """End the processes that are kept."""
         while self._idle:
-            await _ended(self._idle.pop())
-
-
-async def _started() -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-I",
-        "-m",
-        "drawloom.runtime.evaluator",
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-        env={},
-        start_new_session=True,
-        limit=1 << 20,
-    )
-
-
-async def _asked(process: asyncio.subprocess.Process, request: bytes) -> bytes:
-    assert process.stdin is not None and process.stdout is not None
-    process.stdin.write(_LENGTH.pack(len(request)) + request)
-    await process.stdin.drain()
-    (length,) = _LENGTH.unpack(await process.stdout.readexactly(_LENGTH.size))
-    return await process.stdout.readexactly(length)
-
-
-async def _ended(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is None:
-        try:
-            os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-    await process.wait()
-    if process.stdin is not None:
-        process.stdin.close()
-    transport = getattr(process, "_transport", None)
-    if transport is not None:
-        transport.close()
+            await self._idle.pop().aclose()
 
 
 def _refused(why: str) -> ToolError:
@@ -138,13 +102,11 @@ def _answer(request: bytes) -> dict[str, Any]:
 
 def main() -> None:
     """Answer requests until the other end closes."""
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    source, sink = sys.stdin.buffer, sys.stdout.buffer
-    while len(head := source.read(_LENGTH.size)) == _LENGTH.size:
-        answer = json.dumps(_answer(source.read(_LENGTH.unpack(head)[0]))).encode()
-        sink.write(_LENGTH.pack(len(answer)) + answer)
-        sink.flush()
+    confinement.live_with_parent(int(sys.argv[1]))
+    confinement.limit_address_space(MEMORY)
+    source, sink = confinement.take_pipes()
+    while (request := frames.read(source)) is not None:
+        frames.write(sink, json.dumps(_answer(request)).encode())
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from typing_extensions import TypedDict  # pydantic wants this one before Python
 
 from drawloom.errors import Failure, FailureKind, ToolError, invalid
 from drawloom.policies import Effect
+from drawloom.sdk.checking import check_value
 from drawloom.sdk.connection import Connection
 from drawloom.sdk.connector import Connector, Fault, FaultTable, Tool, tool
 from drawloom.sdk.context import Context
@@ -34,6 +35,7 @@ __all__ = [
     "Tool",
     "ToolError",
     "TypedDict",
+    "check_value",
     "invalid",
     "name_fault",
     "tool",

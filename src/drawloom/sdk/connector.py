@@ -18,6 +18,9 @@ from drawloom.sdk.streams import OUTPUT_SCHEMA
 # What the engine does itself: such a tool is a text with schemas, and is never called.
 Construct: TypeAlias = Literal["", "chain", "wait", "approve", "enrich"]
 EffectName: TypeAlias = Literal["pure", "read", "idempotent", "keyed", "once"]
+# Where a call is made: in the engine's process, or in one of its own with limits. A tool
+# that runs author's code says "sandbox": it makes one in its process, and can be switched off.
+IsolationName: TypeAlias = Literal["none", "process", "sandbox"]
 ToolFunction: TypeAlias = Callable[..., Any]
 
 
@@ -46,6 +49,8 @@ class Tool:
     tool may be a plain `def`, and is called on the event loop. Any other `def`
     runs in a thread. `readonly_input` is the word that it never changes the lists
     and objects that it is given: they are then handed over without a copy.
+    `isolation` "process" has each call made in a process of its own, with limits on
+    what it takes of the machine; such a tool needs no connection and is never inline.
     """
 
     def __init__(
@@ -60,8 +65,11 @@ class Tool:
         readonly_input: bool = False,
         faults: FaultTable | None = None,
         construct: Construct = "",
+        isolation: IsolationName = "none",
     ) -> None:
         self.name = name
+        self.isolation = isolation
+        self.barred = ""  # why it is switched off here
         self.construct = construct
         self.planner: ToolFunction | None = None
         self.function = function
@@ -81,6 +89,8 @@ class Tool:
             raise TypeError(
                 f"{name}: a tool needs a docstring; its first line is the palette text"
             )
+        if isolation != "none":
+            _check_isolation(self)
         self.__doc__ = self.doc
         self.__name__ = function.__name__
         self.__wrapped__ = function
@@ -157,6 +167,20 @@ class Tool:
         return f"<tool {self.name} ({self.effect})>"
 
 
+def _check_isolation(made: Tool) -> None:
+    if made.isolation not in ("process", "sandbox"):
+        known = "'none', 'process' or 'sandbox'"
+        raise TypeError(f"{made.name}: isolation is {known}, not {made.isolation!r}")
+    if made.connection is not None:
+        raise TypeError(
+            f"{made.name}: isolation='process' cannot have a client: an open connection does not "
+            "pass to another process. Register it with client=False, and open what it needs inside"
+        )
+    if made.inline or made.construct:
+        what = "inline=True" if made.inline else "a construct"
+        raise TypeError(f"{made.name}: isolation='process' and {what} exclude each other")
+
+
 @dataclass(slots=True)
 class Connector:
     """A set of tools. `connection` is None where the tools need no client."""
@@ -175,12 +199,14 @@ class Connector:
         inline: bool = False,
         client: bool | None = None,
         construct: Construct = "",
+        isolation: IsolationName = "none",
     ) -> Callable[[ToolFunction], Tool]:
         """Register a function as the tool `<connector>.<function name>`.
 
         *timeout* is the default deadline of one call in seconds. *client* False
         is for a tool of a connector with connections that needs none itself.
         *construct* is for what the engine does itself: the function is not called.
+        *isolation* "process" is for what must not harm the engine; see `Tool`.
         """
 
         def register(function: ToolFunction) -> Tool:
@@ -198,6 +224,7 @@ class Connector:
                 readonly_input=True,  # the contract suite holds connectors to it
                 faults=self.faults,
                 construct=construct,
+                isolation=isolation,
             )
             self.tools[full] = made
             return made
@@ -216,6 +243,7 @@ def tool(
     inline: bool = ...,
     readonly_input: bool = ...,
     faults: FaultTable | None = ...,
+    isolation: IsolationName = ...,
 ) -> Callable[[ToolFunction], Tool]: ...
 def tool(
     function: ToolFunction | None = None,
@@ -227,12 +255,14 @@ def tool(
     inline: bool = False,
     readonly_input: bool = False,
     faults: FaultTable | None = None,
+    isolation: IsolationName = "none",
 ) -> Tool | Callable[[ToolFunction], Tool]:
     """Make a function a tool of your own, named `my.<function name>` unless you say.
 
     The effect is `once` unless declared: the one that is never repeated unasked.
     Lists and objects come as copies, which you may change; with *readonly_input*
-    you promise not to, and large ones cost nothing.
+    you promise not to, and large ones cost nothing. With *isolation* "process" each
+    call is made in a process of its own, with limits on memory, time and files.
     """
 
     def make(function: ToolFunction) -> Tool:
@@ -246,6 +276,7 @@ def tool(
             inline=inline,
             readonly_input=readonly_input,
             faults=faults,
+            isolation=isolation,
         )
 
     return make if function is None else make(function)

@@ -26,9 +26,9 @@ class Context:
     call: str = ""
     key: str = ""
     attempt: int = 1
+    _say: Callable[[str, dict[str, Any]], None] = field(default=_say_nothing, repr=False)
     after: Any = None
     batch: int = 1
-    _say: Callable[[str, dict[str, Any]], None] = field(default=_say_nothing, repr=False)
 
     def say(self, message: str, **data: Any) -> None:
         """Write one line to the run's log."""

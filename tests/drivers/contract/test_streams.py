@@ -11,6 +11,8 @@ from tests.drivers.contract.conftest import Driver
 from drawloom.chains import compile_chain, load
 from drawloom.drivers.embedded import Engine
 from drawloom.errors import Failure, FailureKind, ToolError
+from drawloom.kernel import CallFailed, Run, Started
+from drawloom.kernel.messages import Pulled
 from drawloom.sdk import Chunk, Context, Tool, tool
 
 
@@ -176,3 +178,27 @@ def test_a_stream_only_looks() -> None:
 
     with pytest.raises(TypeError, match="only looks"):
         tool(effect="once")(numbers)
+
+
+def test_a_stream_that_changed_since_is_a_conflict() -> None:
+    """Read again after a crash, it must give just what it gave before."""
+    plan = compile_chain(
+        load(CHAIN.replace("BATCH", "batch: 2")),
+        lambda n: Source(9).tool() if n == "my.numbers" else _echo,
+    )
+    run = Run(plan, "r")
+    run.receive(Started({}, 1))
+    run.receive(Pulled("each<0#1", 2, 2, 2, False, None))  # as a replay has it: no items
+    run.receive(CallFailed("each[0]#1", Failure(FailureKind.LOST, "gone"), 3))
+    run.receive(Pulled("each[0]<#1", 4, 1, 1, False, [0]))
+    for call in list(run.calls):
+        run.receive(CallFailed(call, Failure(FailureKind.DENIED, "enough"), 5))
+    assert run.finished is not None and run.finished.failure is not None
+    assert run.finished.failure.kind is FailureKind.CONFLICT
+    assert "the stream has changed" in run.finished.failure.message
+
+
+@tool(effect="read", name="my.echo")
+async def _echo(v: Any = None) -> Any:
+    """Give it back."""
+    return v

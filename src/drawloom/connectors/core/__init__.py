@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 # The tools register themselves with the connector when their modules are read.
-from drawloom.connectors.core import constructs, flow, rows, values
+from drawloom.connectors.core import constructs, flow, python, rows, values
 from drawloom.connectors.core.connection import connector
 
-__all__ = ["connector", "constructs", "flow", "rows", "values"]
+__all__ = ["connector", "constructs", "flow", "python", "rows", "values"]

@@ -59,7 +59,9 @@ class Engine:
     *policies* are the limits that all runs share; safe ones where none are given.
     *recover* may name the unfinished runs to take up; the others then stay as they are
     (but for the runs that they started, or that started them). Beyond *runs_at_once*
-    runs that are not over, a start is refused as `Overloaded`.
+    runs that are not over, a start is refused as `Overloaded`; so it is while this
+    process holds more than *memory* bytes. The declared memory of isolated calls under
+    way is never more than that, either.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class Engine:
         policies: Policies | None = None,
         recover: bool | Collection[str] = True,
         runs_at_once: int = RUNS_AT_ONCE,
+        memory: int | None = None,
     ) -> None:
         if durability != "memory" and state is None:
             raise StateUnusable("an engine that keeps its runs needs a state directory")
@@ -88,6 +91,7 @@ class Engine:
         self._policies = policies
         self._recover = recover
         self._runs_at_once = runs_at_once
+        self._memory = memory
         self._ownership: Ownership | None = None
         self._db: apsw.Connection | None = None
         self._reader: apsw.Connection | None = None
@@ -97,9 +101,10 @@ class Engine:
         hands = Hands(
             Clients(self.catalogue, with_instances(self.connections, self._policies), self._doors),
             guards=Guards(self._policies),
+            memory=self._memory,
         )
         self._pump = Pump(hands, None)
-        self._starts = Starts(self._pump, self.row_of, self._runs_at_once)
+        self._starts = Starts(self._pump, self.row_of, self._runs_at_once, self._memory)
         self._links = self._pump.links = Links(self._starts, self._pump)
         self.answers: Answers[Waiter] = Answers(self.connections, self.state)
         pump = self._pump

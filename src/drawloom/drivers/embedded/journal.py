@@ -27,7 +27,7 @@ _SEALED_AT = 0x7F  # a full 128 rows are handed over at once
 Row: TypeAlias = tuple[Any, ...]
 
 _SQL = queries("appending")
-_COLUMNS = {"plans": 7, "runs": 11, "payloads": 3, "events": 13, "states": 6}
+_COLUMNS = {"plans": 7, "runs": 11, "payloads": 3, "events": 14, "states": 6}
 
 
 @cache

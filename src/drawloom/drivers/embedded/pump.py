@@ -271,13 +271,14 @@ class Pump:
         if call is not None and (command := runner.commands.pop(call, None)) is not None:
             digest = call_digest(command, runner.payloads)
         runner.seq += 1
-        wall = cpu = received = sent = None
+        wall = cpu = received = sent = memory = None
         if measured is not None:
             wall, cpu = measured.wall // 1000, measured.cpu // 1000
+            memory = measured.peak_memory
             if measured.meter is not None:
                 received, sent = measured.meter.bytes_in, measured.meter.bytes_out
         known = (runner.number, runner.seq, event.at, kind, call, digest, body, refs)
-        runner.lsn = journal.event((*known, wall, cpu, received, sent))
+        runner.lsn = journal.event((*known, wall, cpu, received, sent, memory))
 
     def _record_state(
         self, journal: Journal, runner: Runner, command: Finish | AwaitResolution
@@ -461,7 +462,12 @@ class Pump:
                     output = prepared.begin_measured(None, command.args, context, call.measured)
                 else:
                     output = await self.hands.call(
-                        prepared, connection, command.args, context, call.measured
+                        prepared,
+                        connection,
+                        command.args,
+                        context,
+                        call.measured,
+                        command.step.resources,
                     )
             if type(output) is Waiting:
                 output = prepared.check(await metered(output, call.measured), output.args)

@@ -26,16 +26,20 @@ from drawloom.drivers.starting import (
 )
 from drawloom.errors import Overloaded, ValueInvalid
 from drawloom.kernel import Run, Started
+from drawloom.runtime.isolation.usage import refuse_beyond
 
 
 class Starts:
     """Begins the runs of one engine. *row_of* looks into the store."""
 
-    def __init__(self, pump: Pump, row_of: Callable[..., Any], runs_at_once: int) -> None:
+    def __init__(
+        self, pump: Pump, row_of: Callable[..., Any], runs_at_once: int, memory: int | None
+    ) -> None:
         self.numbers = 0
         self._pump = pump
         self._row_of = row_of
         self._runs_at_once = runs_at_once
+        self._memory = memory
         self._stored: set[str] = set()  # digests of plans that are in the store
         self._keys: OrderedDict[tuple[str, str], tuple[str, bytes]] = OrderedDict()
 
@@ -62,6 +66,7 @@ class Starts:
             raise ValueInvalid(f"there is already a run {run_id!r}")
         if len(self._pump.runners) >= self._runs_at_once:
             raise Overloaded(f"{self._runs_at_once} runs are under way; try again later")
+        refuse_beyond(self._memory)
         return self._begin(plan, event, run_id, bindings, (key, digest))
 
     def start_linked(

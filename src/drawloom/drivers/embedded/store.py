@@ -82,6 +82,7 @@ class StoredEvent:
     cpu: int | None = None
     bytes_in: int | None = None
     bytes_out: int | None = None
+    peak_memory: int | None = None
 
     @property
     def step(self) -> str | None:

@@ -13,13 +13,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """What the answered calls of a step cost together: microseconds and bytes."""
+    """What the answered calls of a step cost together: microseconds and bytes.
+
+    `peak_memory` is that of the largest call, None where none had its own process.
+    """
 
     calls: int = 0
     wall: int = 0
     cpu: int = 0
     bytes_in: int | None = None
     bytes_out: int | None = None
+    peak_memory: int | None = None
 
 
 def costs_of(events: Iterable[StoredEvent]) -> dict[str, Metrics]:
@@ -38,6 +42,7 @@ def _sum(events: list[StoredEvent]) -> Metrics:
         sum(event.cpu or 0 for event in events),
         _counted([event.bytes_in for event in events]),
         _counted([event.bytes_out for event in events]),
+        max((event.peak_memory or 0 for event in events), default=0) or None,
     )
 
 

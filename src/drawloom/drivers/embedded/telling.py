@@ -100,6 +100,7 @@ class Telling:
                 command.item,
                 None if meter is None else meter.bytes_in,
                 None if meter is None else meter.bytes_out,
+                measured.peak_memory,
             )
         )
 

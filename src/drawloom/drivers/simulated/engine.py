@@ -388,9 +388,11 @@ class SimulatedEngine:
         context = Context(run_id, step.name, command.call, key, command.attempt)
         prepared = self._hands.prepared(tool)
         slot = None if step.slot is None else active.bindings.get(step.slot, step.slot)
-        if prepared.is_async or slot is not None:
+        if prepared.is_async or prepared.isolated or slot is not None:
             measured = Measured()
-            output = await self._hands.call(prepared, slot, command.args, context, measured)
+            output = await self._hands.call(
+                prepared, slot, command.args, context, measured, step.resources
+            )
             if type(output) is Waiting:
                 output = prepared.check(await metered(output, measured), output.args)
             return output

@@ -1,0 +1,94 @@
+"""What a process used: measured from inside for a call, from outside for a whole tree."""
+
+from __future__ import annotations
+
+import os
+import resource
+from dataclasses import dataclass
+from pathlib import Path
+
+from drawloom.errors import Overloaded
+
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+_PROC = Path("/proc")
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One process, as /proc/PID/stat (proc(5)) shows it; `resident` in bytes."""
+
+    pid: int
+    parent: int
+    session: int
+    resident: int
+
+
+def census() -> list[Seen]:
+    """All processes that are there now, without those that are dead and not yet buried."""
+    found = []
+    for entry in os.listdir(_PROC):
+        if entry.isdecimal() and (seen := _seen(int(entry))) is not None:
+            found.append(seen)
+    return found
+
+
+def _seen(pid: int) -> Seen | None:
+    try:
+        text = (_PROC / str(pid) / "stat").read_bytes()
+    except OSError:
+        return None  # it has ended meanwhile
+    fields = text.rpartition(b")")[2].split()
+    if fields[0] in (b"Z", b"X"):
+        return None
+    return Seen(pid, int(fields[1]), int(fields[3]), int(fields[21]) * _PAGE)
+
+
+def family(pid: int, everybody: list[Seen]) -> list[Seen]:
+    """The process *pid*, all in its session, and all that any of them started."""
+    known = {each.pid: each for each in everybody if each.pid == pid or each.session == pid}
+    grown = True
+    while grown:
+        more = [e for e in everybody if e.parent in known and e.pid not in known]
+        known.update({each.pid: each for each in more})
+        grown = bool(more)
+    return list(known.values())
+
+
+def resident(pid: int | None = None) -> int:
+    """The resident memory of a process in bytes; 0 where it is gone. None is this one."""
+    seen = _seen(os.getpid() if pid is None else pid)
+    return 0 if seen is None else seen.resident
+
+
+def cpu_time() -> int:
+    """CPU time of this process and of those that it started and buried, in nanoseconds."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return int(sum(each.ru_utime + each.ru_stime for each in used) * 1e9)
+
+
+def forget_peak() -> None:
+    """Have the peak memory of this process counted from now on (proc(5), clear_refs)."""
+    try:
+        (_PROC / "self" / "clear_refs").write_text("5")
+    except OSError:
+        pass  # then the peak of the process's whole life is told, which is never too small
+
+
+def peak_memory() -> int:
+    """The largest resident memory of this process in bytes."""
+    try:
+        for line in (_PROC / "self" / "status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def refuse_beyond(memory: int | None) -> None:
+    """Raise `Overloaded` while this process holds more than *memory* bytes; None: no limit."""
+    if memory is not None and (held := resident()) > memory:
+        raise Overloaded(
+            f"the engine holds {held // 1_000_000} MB, more than its limit of "
+            f"{memory // 1_000_000} MB; try again later, or raise `memory` of [engine]"
+        )
