@@ -19,7 +19,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test test-fast lint docs docs-check bench lock clean
+.PHONY: help run test test-fast lint docs docs-check bench soak lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -52,6 +52,9 @@ docs-check: $(VENV)/ready-to-test ## Fail if a generated reference page is out o
 
 bench: $(VENV)/ready-to-test ## Measure the workloads, peers included where installed
 	$(BIN)/python -m bench
+
+soak: $(VENV)/ready-to-test ## A thousand runs at once for ten minutes: nothing may fail or grow
+	$(BIN)/python -m bench.soak
 
 lock: $(VENV)/ready ## Renew the locked versions in requirements/
 	$(LOCK) requirements/uv.in --output-file requirements/uv.txt
