@@ -26,10 +26,10 @@ async def main(folder: Path) -> None:
         result = await engine.outcome(RUN)
         failure = result.failure and result.failure.message
     told = {"status": result.status, "output": result.output, "failure": failure}
-    print(json.dumps({**told, "memory": _peak()}))
+    print(json.dumps({**told, "memory": peak()}))
 
 
-def _peak() -> int:
+def peak() -> int:
     status = Path("/proc/self/status").read_text()
     line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
     return int(line.split()[1]) * 1024

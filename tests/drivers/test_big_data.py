@@ -136,3 +136,16 @@ def test_two_gigabytes_go_through_under_two_kills(tmp_path: Path) -> None:
     told = work_through(tmp_path, 500_000, 1_000)
     assert_whole(tmp_path, 500_000)
     assert told["memory"] < 200 << 20
+
+
+def test_a_hundred_thousand_items_stay_small(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.drivers.fan_out_child", str(tmp_path), "100000"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    told = json.loads(done.stdout)
+    assert told["output"] == {"sum": 100_000 * 100_001 // 2, "count": 100_000}, told
+    assert told["memory"] < 300 << 20
