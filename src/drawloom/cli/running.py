@@ -184,7 +184,7 @@ def _tell_of_others(
     if waiting:
         progress.note(
             f"{counted(waiting, 'earlier run')} waiting for a person or a signal: "
-            f"drawloom runs list --status waiting{job.options} (or unknown)"
+            f"drawloom runs list --status unknown{job.options} (or waiting)"
         )
     for run, why in engine.unrecovered.items():
         progress.note(

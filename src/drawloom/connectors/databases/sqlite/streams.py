@@ -43,6 +43,8 @@ def _next(
     known = declared_columns(handle, table)
     if not known:
         raise ToolError(Failure(FailureKind.MISSING, f"there is no table {table!r}"))
+    if "_rowid_" in (name.lower() for name in known):
+        raise invalid(f"the table {table!r} has a column _rowid_, which hides the order of rows")
     names = list(known) if columns is None else columns
     if strange := [name for name in names if name not in known]:
         raise invalid(

@@ -13,7 +13,7 @@ from drawloom.connectors.storage.files.answers import Added
 from drawloom.connectors.storage.files.cells import ColumnType, converter
 from drawloom.connectors.storage.files.connection import connector
 from drawloom.connectors.storage.files.tables import Delimiter
-from drawloom.sdk import Chunk, Context, Json, Row, invalid
+from drawloom.sdk import Chunk, Context, Failure, FailureKind, Json, Row, ToolError, invalid
 from drawloom.sdk.doors import Folder
 from drawloom.sdk.encoding import read_json, write_json
 
@@ -76,9 +76,13 @@ def append_jsonl(folder: Folder, path: str, rows: list[Json], context: Context) 
         if done is not None:
             return {"path": path, "bytes": done, "count": len(rows), "again": True}
         with folder.open_to_add(path) as file:
+            size = file.seek(0, 2)
             if end is None:  # the first call: what was there before stays
-                end = file.seek(0, 2)
+                end = size
                 _note(parts, "", end)
+            if size < end:
+                message = f"{path!r} has become shorter than what was added to it; see {notes!r}"
+                raise ToolError(Failure(FailureKind.CONFLICT, message, harmless=True))
             file.truncate(end)
             file.seek(end)
             file.write(content)
@@ -114,6 +118,10 @@ async def _chunks(
     """Chunks of what *values(file, start)* gives with the place behind each, read in a thread."""
     start = context.after or 0
     with folder.open_at(path, 0) as file:
+        if file.seek(0, 2) < start:
+            message = f"{path!r} ends before byte {start}, where its reader stands: it has changed"
+            raise ToolError(Failure(FailureKind.CONFLICT, message))
+        file.seek(0)
         found = values(file, start)
         while pairs := await asyncio.to_thread(_taken, found, context.batch):
             yield Chunk([value for value, _ in pairs], pairs[-1][1])
