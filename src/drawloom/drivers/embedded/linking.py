@@ -91,6 +91,7 @@ class Links:
         group = (runner.plan.name, command.key)
         verdict = self._rooms.enter(runner.run_id, group, command.limit, command.priority)
         if verdict == "go":
+            self._pump.stand(runner, "running")  # after a restart it may have waited before
             self._pump.post(runner, Admitted(now()))
         else:
             self._pump.stand(runner, "queued")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import TYPE_CHECKING, Any
 
 from drawloom.connectors.databases.sqlite.binding import row_of
@@ -37,22 +37,30 @@ async def stream(
         yield Chunk(rows, after)
 
 
+def _order(table: str, columns: Iterable[str]) -> str:
+    """The name under which the rowid can be read: a column of that name would hide it."""
+    taken = {name.lower() for name in columns}
+    free = [name for name in ("_rowid_", "rowid", "oid") if name not in taken]
+    if not free:
+        raise invalid(f"the columns of {table!r} hide the order of its rows; page it by a key")
+    return free[0]
+
+
 def _next(
     handle: Handle, table: str, columns: list[str] | None, after: Any, most: int
 ) -> tuple[list[Row], Any]:
     known = declared_columns(handle, table)
     if not known:
         raise ToolError(Failure(FailureKind.MISSING, f"there is no table {table!r}"))
-    if "_rowid_" in (name.lower() for name in known):
-        raise invalid(f"the table {table!r} has a column _rowid_, which hides the order of rows")
+    order = _order(table, known)
     names = list(known) if columns is None else columns
     if strange := [name for name in names if name not in known]:
         raise invalid(
             f"the table {table!r} has no column {strange[0]!r}; it has {', '.join(known)}"
         )
-    listed = ", ".join(["_rowid_", *map(quoted, names)])
-    where = "" if after is None else " WHERE _rowid_ > ?"
-    sql = f"SELECT {listed} FROM main.{quoted(table)}{where} ORDER BY _rowid_ LIMIT ?"
+    listed = ", ".join([order, *map(quoted, names)])
+    where = "" if after is None else f" WHERE {order} > ?"
+    sql = f"SELECT {listed} FROM main.{quoted(table)}{where} ORDER BY {order} LIMIT ?"
     given = (most,) if after is None else (int(after), most)
     found = list(handle.checked(handle.apsw.execute(sql, given)))
     rows = [row_of(names, cells[1:]) for cells in found]

@@ -1,21 +1,19 @@
-"""Files of any size, bit by bit: read from where a reader stands, added to exactly once."""
+"""Files of any size, read bit by bit, from where a reader stands."""
 
 from __future__ import annotations
 
 import asyncio
 import csv
-import json
 from collections.abc import AsyncIterator, Iterator
 from itertools import islice
 from typing import Any, BinaryIO
 
-from drawloom.connectors.storage.files.answers import Added
 from drawloom.connectors.storage.files.cells import ColumnType, converter
 from drawloom.connectors.storage.files.connection import connector
 from drawloom.connectors.storage.files.tables import Delimiter
 from drawloom.sdk import Chunk, Context, Failure, FailureKind, Json, Row, ToolError, invalid
 from drawloom.sdk.doors import Folder
-from drawloom.sdk.encoding import read_json, write_json
+from drawloom.sdk.encoding import read_json
 
 _MARK = b"\xef\xbb\xbf"
 _LONGEST_LINE = 64 << 20  # bytes
@@ -58,58 +56,6 @@ async def stream_jsonl(folder: Folder, path: str, context: Context) -> AsyncIter
 
     async for chunk in _chunks(folder, path, context, values):
         yield chunk
-
-
-@connector.tool(effect="keyed")
-def append_jsonl(folder: Folder, path: str, rows: list[Json], context: Context) -> Added:
-    """Add values to a file, one JSON value a line; each call's exactly once.
-
-    What a call added is noted in a file beside it (`.PATH.parts`). A call that is
-    made again after a crash finds its note, or replaces what it left half-written.
-    Calls wait for each other. Missing files are made.
-    """
-    content = b"".join(write_json(row).encode() + b"\n" for row in rows)
-    *folders, name = path.split("/")
-    notes = "/".join([*folders, f".{name}.parts"])
-    with folder.open_to_add(notes) as parts:
-        end, done = _noted(parts, context.key)
-        if done is not None:
-            return {"path": path, "bytes": done, "count": len(rows), "again": True}
-        with folder.open_to_add(path) as file:
-            size = file.seek(0, 2)
-            if end is None:  # the first call: what was there before stays
-                end = size
-                _note(parts, "", end)
-            if size < end:
-                message = f"{path!r} has become shorter than what was added to it; see {notes!r}"
-                raise ToolError(Failure(FailureKind.CONFLICT, message, harmless=True))
-            file.truncate(end)
-            file.seek(end)
-            file.write(content)
-        _note(parts, context.key, len(content))
-    return {"path": path, "bytes": len(content), "count": len(rows), "again": False}
-
-
-def _noted(parts: BinaryIO, key: str) -> tuple[int | None, int | None]:
-    """Where the noted parts end (None where there are none), and the length of the part *key*."""
-    end, found, good = None, None, 0
-    for line in parts:
-        if not line.endswith(b"\n"):
-            break  # a note that a crash cut off has never counted
-        name, length = json.loads(line)
-        end = (end or 0) + length
-        found = length if name == key else found
-        good += len(line)
-    parts.truncate(good)
-    parts.seek(good)
-    return end, found
-
-
-def _note(parts: BinaryIO, key: str, length: int) -> None:
-    parts.write(json.dumps([key, length]).encode() + b"\n")
-
-
-# -- reading ---------------------------------------------------------------------
 
 
 async def _chunks(
