@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -135,7 +134,7 @@ asyncio.run(main())
 """
 
 
-@pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap")
+@pytest.mark.usefixtures("bubblewrap")
 async def test_nothing_of_a_code_step_is_left_when_the_engine_is_killed(tmp_path: Path) -> None:
     (tmp_path / "c.yaml").write_text(CODE)
     command = [sys.executable, "-c", _ENGINE, str(tmp_path / "c.yaml")]
@@ -151,7 +150,7 @@ async def test_nothing_of_a_code_step_is_left_when_the_engine_is_killed(tmp_path
     await gone({each.pid for each in below})
 
 
-@pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap")
+@pytest.mark.usefixtures("bubblewrap")
 def test_the_doctor_tries_the_sandbox_where_code_steps_are_on(tmp_path: Path) -> None:
     from drawloom.cli.examining import _code_steps
     from drawloom.project import Project

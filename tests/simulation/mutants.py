@@ -128,7 +128,7 @@ MUTANTS = [
     ),
     Mutant(
         "an output that cannot be evaluated is asked for again", "run",
-        "            self.failure = _of_output(event.failure)\n\n    def _resolve",
+        "            self.failure = of_output(event.failure)\n\n    def _resolve",
         "            self._end(Finish('failed', failure=event.failure))\n\n    def _resolve",
     ),
     Mutant(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from drawloom.cli import codes, shapes, summary
 from drawloom.cli.ending import end
+from drawloom.cli.options import options_for, project_of
 from drawloom.cli.terminal import print_json, say
 from drawloom.dataflow.values import read_json
 from drawloom.drivers.embedded import Engine, owner_of
@@ -185,6 +186,12 @@ class Act:
         )
         if not record.over:
             say(f"To look further: drawloom runs show {record.id}{self._options}")
+
+
+def act_on(id: str, wait: bool, as_json: bool, state: Path | None, project: Path | None) -> Act:
+    """What is to be done about the run *id* of the project or state that the options name."""
+    found = project_of(project)
+    return Act(found, state, id, wait, as_json, options_for(found, project, state))
 
 
 def _ended(status: str) -> str:

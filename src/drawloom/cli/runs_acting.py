@@ -12,7 +12,6 @@ from drawloom.cli.options import (
     ProjectFolder,
     RunId,
     StateFolder,
-    options_for,
     project_of,
 )
 
@@ -48,10 +47,9 @@ def cancel(
     For example:
       drawloom runs cancel 0194 --reason "wrong month"
     """
-    from drawloom.cli.acting import Act
+    from drawloom.cli.acting import act_on
 
-    found = project_of(project)
-    act = Act(found, state, id, wait, json, options_for(found, project, state))
+    act = act_on(id, wait, json, state, project)
     return act.abandon(reason) if abandon else act.cancel(reason)
 
 
@@ -85,7 +83,7 @@ def resolve(
       drawloom runs resolve 0194 pay#1 --failed --message "the bank never saw it"
       drawloom runs resolve 0194 pay#1 --again
     """
-    from drawloom.cli.acting import Act
+    from drawloom.cli.acting import act_on
     from drawloom.errors import ValueInvalid
 
     said = {"succeeded": succeeded, "failed": failed, "again": again}
@@ -95,8 +93,7 @@ def resolve(
     outcome: Literal["succeeded", "failed", "again"] = outcomes[0]
     if output is not None and outcome != "succeeded":
         raise ValueInvalid("--output goes with --succeeded")
-    found = project_of(project)
-    act = Act(found, state, id, wait, json, options_for(found, project, state))
+    act = act_on(id, wait, json, state, project)
     return act.resolve(call, outcome, output, message)
 
 

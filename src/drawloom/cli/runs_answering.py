@@ -54,10 +54,9 @@ def approve(
     """
     from getpass import getuser
 
-    from drawloom.cli.acting import Act
+    from drawloom.cli.acting import act_on
 
-    found = project_of(project)
-    act = Act(found, state, id, wait, json, options_for(found, project, state))
+    act = act_on(id, wait, json, state, project)
     answers = act.fields(step, field or ())
     said = {"step": step, "by": by or getuser(), "approve": not no, "answers": answers}
     return act.approve({**said, "comment": comment})
@@ -85,12 +84,11 @@ def signal(
     For example:
       drawloom runs signal 0194 paid --payload '{"amount": 7}'
     """
-    from drawloom.cli.acting import Act
+    from drawloom.cli.acting import act_on
     from drawloom.dataflow.values import read_json
 
     value = None if payload is None else read_json(payload, source="--payload")
-    found = project_of(project)
-    act = Act(found, state, id, wait, json, options_for(found, project, state))
+    act = act_on(id, wait, json, state, project)
     return act.signal(name, value)
 
 

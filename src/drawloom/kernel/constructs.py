@@ -10,6 +10,7 @@ from drawloom.dataflow.durations import seconds
 from drawloom.dataflow.validation import validator_for
 from drawloom.errors import Failure, FailureKind, ValueInvalid
 from drawloom.kernel import streaming
+from drawloom.kernel.failures import of_mapping
 from drawloom.kernel.life import Life, Puller
 from drawloom.kernel.messages import Approved, CancelCall, SetTimer, SignalReceived, StartChild
 
@@ -36,9 +37,8 @@ def begin(run: Run, life: Life, call: str, args: dict[str, Any]) -> None:
                 life.votes = {}
                 _wait_outside(run, life, call, args.get("deadline"))
     except ValueInvalid as exc:
-        details = {"place": life.place}
         run.calls.pop(call, None)
-        run._give_up(life, Failure(FailureKind.INVALID, str(exc), None, details))
+        run._give_up(life, of_mapping(life, exc))
 
 
 def timer_fired(run: Run, life: Life) -> None:

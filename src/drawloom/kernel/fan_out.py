@@ -10,8 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from drawloom.dataflow.expressions import OverBudget
-from drawloom.errors import ExpressionInvalid, Failure, FailureKind, ValueInvalid
+from drawloom.errors import ExpressionInvalid, Failure, ValueInvalid
 from drawloom.kernel import streaming
+from drawloom.kernel.failures import of_mapping
 from drawloom.kernel.life import NO_OUTPUT, Fan, Life
 from drawloom.kernel.table import RUNNING
 
@@ -89,8 +90,7 @@ def begin_item(run: Run, item: Life) -> None:
     except OverBudget:
         pass  # asked for elsewhere
     except (ValueInvalid, ExpressionInvalid) as exc:
-        details = {"place": item.place}
-        run._give_up(item, Failure(FailureKind.INVALID, str(exc), details=details))
+        run._give_up(item, of_mapping(item, exc))
 
 
 def item_succeeded(run: Run, item: Life, output: Any) -> None:
@@ -227,6 +227,6 @@ def _gather(run: Run, life: Life, fan: Fan) -> None:
     try:
         output = life.step.lookup.joined(fan.rows, keys, outputs)
     except ValueInvalid as exc:
-        run._give_up(life, Failure(FailureKind.INVALID, str(exc), details={"place": life.place}))
+        run._give_up(life, of_mapping(life, exc))
     else:
         run._ended_well(life, output)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from drawloom.chains.plan import Plan
 from drawloom.errors import ValueInvalid
+from drawloom.kernel.failures import describe
 from drawloom.kernel.messages import Pin, Started
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def apply(run: Run, started: Started) -> None:
         elif pin.status == "failed" and pin.failure is not None:
             run._move(life, "give up")
             life.failure = pin.failure
-            run.scope["failures"][name] = run.described(pin.failure)
+            run.scope["failures"][name] = describe(pin.failure)
         else:
             run._move(life, "pin")
             run.scope["steps"][name] = pin.output

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from drawloom.dataflow.expressions import OverBudget
 from drawloom.errors import ExpressionInvalid, Failure, FailureKind, ValueInvalid
+from drawloom.kernel.failures import of_mapping
 from drawloom.kernel.life import Life
 from drawloom.kernel.messages import SetTimer
 
@@ -40,7 +41,7 @@ def judge(run: Run, life: Life) -> None:
         run._ask(life, place, "condition", again.until.source, again.until.reads, scope_of(life))
         return
     except (ValueInvalid, ExpressionInvalid) as exc:
-        run._give_up(life, Failure(FailureKind.INVALID, str(exc), details={"place": life.place}))
+        run._give_up(life, of_mapping(life, exc))
         return
     if holds:
         output, life.output = life.output, None
@@ -70,7 +71,7 @@ def go_on(run: Run, life: Life) -> None:
     except OverBudget:
         return
     except (ValueInvalid, ExpressionInvalid) as exc:
-        run._give_up(life, Failure(FailureKind.INVALID, str(exc), details={"place": life.place}))
+        run._give_up(life, of_mapping(life, exc))
         return
     finally:
         life.scope = kept

@@ -16,6 +16,7 @@ from drawloom.dataflow.references import Evaluation
 from drawloom.dataflow.values import write_json
 from drawloom.errors import ExpressionInvalid, Failure, FailureKind, KernelMisuse, ValueInvalid
 from drawloom.kernel import constructs, fan_out, partial, passes, saga, streaming
+from drawloom.kernel.failures import describe, of_mapping, of_output, of_step
 from drawloom.kernel.life import Life, Puller
 from drawloom.kernel.messages import (
     Admit,
@@ -41,12 +42,10 @@ from drawloom.kernel.messages import (
     TimerFired,
 )
 from drawloom.kernel.table import (
-    CANCELLED,
     EVALUATING,
     FINAL,
     RESTING,
     RUNNING,
-    SKIPPED,
     TRANSITIONS,
     UNKNOWN,
     WAITING,
@@ -339,7 +338,7 @@ class Run:
         elif life is not None:
             self._give_up(life, event.failure)
         else:  # of the output, once every step has ended: `_finish` follows
-            self.failure = _of_output(event.failure)
+            self.failure = of_output(event.failure)
 
     def _resolve(self, event: Resolved) -> None:
         life = self._unknown.pop(event.call, None)
@@ -379,7 +378,7 @@ class Run:
         except OverBudget:
             pass  # `_filled` has asked for the evaluation
         except (ValueInvalid, ExpressionInvalid) as exc:
-            self._give_up(life, _mapping_failure(life, exc))
+            self._give_up(life, of_mapping(life, exc))
 
     def _begin_other(self, life: Life) -> None:
         """An item, the next pass of a repeat, or what undoes a step."""
@@ -531,7 +530,7 @@ class Run:
         self._settle(life)
         if not life.step.tolerated:
             if self.failure is None:
-                self.failure = _of_step(life, failure)
+                self.failure = of_step(life, failure)
             if not self.stopping:  # a clean-up step that fails stops no other clean-up
                 self._stop()
 
@@ -642,7 +641,7 @@ class Run:
         except OverBudget:
             self._ask(None, OUTPUT_PLACE, "template", output.source, output.reads)
         except (ValueInvalid, ExpressionInvalid) as exc:
-            self.failure = _of_output(Failure(FailureKind.INVALID, str(exc)))
+            self.failure = of_output(Failure(FailureKind.INVALID, str(exc)))
             self._finish()
 
     def _end(self, finish: Finish) -> None:
@@ -666,32 +665,6 @@ class Run:
         except KeyError:
             raise KernelMisuse(f"{life.place} is {life.status}: it cannot {trigger}") from None
 
-    def described(self, failure: Failure) -> dict[str, Any]:
-        """A failure as `failures.x` shows it to expressions."""
-        return describe(failure)
-
-
-def describe(failure: Failure) -> dict[str, Any]:
-    """A failure as `failures.x` shows it to expressions."""
-    shown: dict[str, Any] = {"kind": str(failure.kind), "message": failure.message}
-    if failure.details:
-        shown["details"] = dict(failure.details)
-    return shown
-
-
-def _of_step(life: Life, failure: Failure) -> Failure:
-    details = {"step": life.step.name, **(failure.details or {})}
-    return Failure(failure.kind, f"{life.step.name}: {failure.message}", None, details)
-
-
-def _of_output(failure: Failure) -> Failure:
-    details = {"place": "output", **(failure.details or {})}
-    return Failure(failure.kind, f"the chain's output: {failure.message}", None, details)
-
-
-def _mapping_failure(life: Life, exc: Exception) -> Failure:
-    return Failure(FailureKind.INVALID, str(exc), details={"place": life.place})
-
 
 def _cut(scope: dict[str, Any], reads: frozenset[tuple[str, ...]]) -> dict[str, Any]:
     """Only the roots, and of `steps` and `failures` only the steps, that are read."""
@@ -707,6 +680,3 @@ def _cut(scope: dict[str, Any], reads: frozenset[tuple[str, ...]]) -> dict[str, 
         else:
             kept[path[0]] = root
     return kept
-
-
-__all__ = ["CANCELLED", "OUTPUT_PLACE", "SKIPPED", "Run", "describe"]

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from drawloom.dataflow.expressions import OverBudget
-from drawloom.errors import ExpressionInvalid, Failure, FailureKind, ValueInvalid
+from drawloom.errors import ExpressionInvalid, Failure, ValueInvalid
+from drawloom.kernel.failures import of_mapping
 from drawloom.kernel.life import Life
 
 if TYPE_CHECKING:
@@ -48,8 +49,7 @@ def call(run: Run, life: Life) -> None:
     except OverBudget:
         pass  # asked for elsewhere
     except (ValueInvalid, ExpressionInvalid) as exc:
-        details = {"place": life.place}
-        run._give_up(life, Failure(FailureKind.INVALID, str(exc), None, details))
+        run._give_up(life, of_mapping(life, exc))
 
 
 def undone(run: Run, life: Life) -> None:

@@ -15,6 +15,7 @@ from drawloom.chains.plan import PlanStep
 from drawloom.dataflow.expressions import OverBudget
 from drawloom.errors import ExpressionInvalid, Failure, FailureKind, ValueInvalid
 from drawloom.kernel import fan_out
+from drawloom.kernel.failures import of_mapping
 from drawloom.kernel.life import NO_OUTPUT, Fan, Life, Position, Puller, Stream
 from drawloom.kernel.messages import CallTool, Pull, Pulled, Refuse, Refused
 from drawloom.kernel.table import RESTING, RUNNING
@@ -115,8 +116,7 @@ def _supply(run: Run, item: Life, items: list[Any] | None) -> None:
         return
     except (ValueInvalid, ExpressionInvalid) as exc:
         call = item.call if waits else run._registered(item, None)
-        details = {"place": item.place}
-        run._commands.append(Refuse(call, Failure(FailureKind.INVALID, str(exc), None, details)))
+        run._commands.append(Refuse(call, of_mapping(item, exc)))
         return
     if waits:
         item.args = args

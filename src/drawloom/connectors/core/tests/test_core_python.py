@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -16,7 +15,7 @@ from drawloom.runtime import Catalogue, Clients, Hands, Measured
 from drawloom.runtime.isolation.usage import census
 from drawloom.sdk import Context
 
-pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap")
+pytestmark = pytest.mark.usefixtures("bubblewrap")
 MB = 1_000_000
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from drawloom.connectors.web.http.bodies import Body, Fields, encoded_body, pairs
@@ -13,38 +14,23 @@ from drawloom.sdk.planning import Touch
 _SECRET = re.compile(r"(?i)authorization|cookie|token|secret|password|api-?key|signature")
 
 
-@get.plan
-def _get(
-    client: HttpClient,
-    method: str = "GET",
-    path: str = "",
-    query: Fields | None = None,
-    **more: Any,
-) -> list[Touch]:
-    return _told(client, method, path, query, more)
+def _sends(usual: str) -> Callable[..., list[Touch]]:
+    """Tells the request of a tool whose method is *usual* unless another is given."""
+
+    def told(
+        client: HttpClient,
+        method: str = usual,
+        path: str = "",
+        query: Fields | None = None,
+        **more: Any,
+    ) -> list[Touch]:
+        return _told(client, method, path, query, more)
+
+    return told
 
 
-@put.plan
-def _put(
-    client: HttpClient,
-    method: str = "PUT",
-    path: str = "",
-    query: Fields | None = None,
-    **more: Any,
-) -> list[Touch]:
-    return _told(client, method, path, query, more)
-
-
-@request.plan
-@request_keyed.plan
-def _request(
-    client: HttpClient,
-    method: str = "POST",
-    path: str = "",
-    query: Fields | None = None,
-    **more: Any,
-) -> list[Touch]:
-    return _told(client, method, path, query, more)
+for _tool, _usual in ((get, "GET"), (put, "PUT"), (request, "POST"), (request_keyed, "POST")):
+    _tool.plan(_sends(_usual))
 
 
 def _told(
