@@ -28,7 +28,7 @@ from textwrap import dedent
 import pytest
 
 from drawloom.chains.check import check_text
-from drawloom.project.chains import ChainFiles
+from drawloom.project import Project
 from drawloom.runtime import Catalogue
 
 ROOT = Path(__file__).parents[2]
@@ -212,11 +212,9 @@ def test_doctests_pass() -> None:
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "examples").rglob("*.yaml")), ids=lambda p: p.name)
-def test_an_example_chain_is_clean(path: Path, catalogue: Catalogue) -> None:
-    found = check_text(
-        path.read_bytes(), catalogue, file=path.name, find_chain=ChainFiles(path.parent)
-    )
-    assert [str(f) for f in found] == []
+def test_an_example_chain_is_clean(path: Path) -> None:
+    project = Project.find(path.parent)
+    assert [str(finding) for finding in project.findings_in(path)] == []
 
 
 # -- the harness itself: what it must refuse -----------------------------------------

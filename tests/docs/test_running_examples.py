@@ -25,6 +25,7 @@ OUTPUTS: dict[str, Any] = {
     "batches": {"pairs": ["heddle and shuttle", "warp and weft", "reed"]},
     "book-trip": {"booked": True},
     "cache": {"price": 30},
+    "code-step": {"cloth": ["##.", "##.", "##."]},
     "compensate": {
         "said": "book-trip: no_car: there is no car; undone: hotel, flight",
     },
@@ -34,6 +35,7 @@ OUTPUTS: dict[str, Any] = {
     "one-at-a-time": {"said": "Good morning, ada"},
     "repeat": {"reached": 128},
     "report-failure": {"said": "none (run none): nothing failed"},
+    "stream": {"batches": 3, "metres": 84},
     "sub-chain": {"doubled": [2, 4, 6]},
     "wait": {"said": "rested"},
     "aggregate": {
@@ -45,6 +47,7 @@ OUTPUTS: dict[str, Any] = {
     "cancel": {"said": "nobody stopped it"},
     "error-route": {"plan": "order elsewhere, because the shop is closed"},
     "for-each": {"words": ["HEDDLE", "SHUTTLE"]},
+    "isolated": {"threads": {"warp": 3, "weft": 2}},
     "join-any": {"decision": "ask somebody about 120"},
     "jsonpath": {"cheap": ["A1", "C3"]},
     "parallel-branches": {"said": "both slept, at the same time"},
@@ -89,7 +92,11 @@ def test_every_small_example_is_run_here() -> None:
 
 
 @pytest.mark.parametrize("name", OUTPUTS)
-def test_a_small_example_gives_what_it_says(folder: Path, name: str) -> None:
+def test_a_small_example_gives_what_it_says(
+    folder: Path, name: str, request: pytest.FixtureRequest
+) -> None:
+    if name == "code-step":
+        request.getfixturevalue("bubblewrap")
     result = run(folder / f"{name}.yaml", *INPUTS.get(name, ()))
     assert result["status"] == "succeeded"
     assert result["output"] == OUTPUTS[name]

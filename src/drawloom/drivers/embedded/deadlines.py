@@ -43,6 +43,8 @@ class Deadlines(Generic[T]):
         """End a deadline: the thing came in time."""
         if type(held) is set:
             held.discard(thing)
+            if not held:
+                held.clear()  # it lives until its time comes, and would keep the room it grew
         else:
             held.cancel()  # type: ignore[union-attr]
 
