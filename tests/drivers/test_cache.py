@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from tests.drivers.conftest import Compile, MakeEngine
+from tests.drivers.until import until
 
 from drawloom.errors import ChainInvalid, Failure, FailureKind, ToolError
 from drawloom.facts import AnswerReused, Fact
@@ -40,15 +40,6 @@ class Service:
             return {"v": v, "n": self.called[str(v)]}
 
         return look
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    """Let the loop go on until something holds."""
-    for _ in range(100_000):
-        if holds():
-            return
-        await asyncio.sleep(0)
-    raise AssertionError("it never held")
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Collection, Mapping
+from typing import Any
 
 from drawloom.chains.plan import Plan
 from drawloom.chains.subchains import FAILURE_INPUT
@@ -11,8 +11,18 @@ from drawloom.errors import Failure, FailureKind
 from drawloom.kernel import CallFailed, CallSucceeded, Event, Finish, Run
 from drawloom.kernel.messages import StartChild
 
-#: More than there can be: an engine refuses starts long before.
-RUNS_THAT_WAIT: Final = 1 << 30
+
+def is_stalled(run: Run, children: Collection[bool]) -> bool:
+    """Whether nothing goes on until somebody outside does something.
+
+    *children* tells of each run that it started, and that is under way, whether it is
+    stalled itself.
+    """
+    if run.finished is not None or run.evaluations:
+        return False
+    inside = len(run.calls) - len(run.waits)
+    waits = bool(run.waits or run.unknown_calls or children)
+    return waits and inside == len(children) and all(children)
 
 
 def child_id(run_id: str, call: str) -> str:

@@ -32,6 +32,7 @@ from drawloom.errors import FailureKind
 from drawloom.policies import Effect
 from drawloom.sdk.connection import Connection
 from drawloom.sdk.connector import Connector, Fault, Tool
+from drawloom.sdk.context import Context
 from drawloom.sdk.encoding import write_json
 from drawloom.sdk.secret import Secret
 
@@ -62,6 +63,33 @@ async def call_checked(tool: Tool, *client: Any, **arguments: Any) -> Any:
     write_json(written)
     jsonschema_rs.validate(tool.output_schema, written)
     return written
+
+
+async def read_checked(
+    tool: Tool, *client: Any, batch: int, after: Any = None, **arguments: Any
+) -> list[list[Any]]:
+    """The chunks of a tool that streams, behind the cursor *after*, as a chain reads them.
+
+    The stream is opened anew for each chunk, as after a crash. Asserts that arguments and
+    items fit the schemas, that no chunk is empty or too large, and that cursors are I-JSON.
+    """
+    context = tool.signature.context_name
+    assert context is not None, f"{tool.name}: a stream needs its Context, for the cursor"
+    jsonschema_rs.validate(tool.input_schema, arguments)
+    chunks: list[list[Any]] = []
+    while True:
+        given = {**_converted(tool, arguments), context: Context(after=after, batch=batch)}
+        stream = tool.function(*client, **given)
+        chunk = await anext(stream, None)
+        await stream.aclose()
+        if chunk is None:
+            return chunks
+        assert 0 < len(chunk.items) <= batch, f"{tool.name}: a chunk of {len(chunk.items)}"
+        for item in chunk.items:
+            jsonschema_rs.validate(tool.item_schema, item)
+        write_json(chunk.after)
+        chunks.append(chunk.items)
+        after = chunk.after
 
 
 def _converted(tool: Tool, arguments: dict[str, Any]) -> dict[str, Any]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from tests.drivers.contract.conftest import Driver
+from tests.drivers.until import until
 
 from drawloom.chains import Plan, compile_chain, load
 from drawloom.drivers.starting import Beginning
@@ -42,15 +42,6 @@ def plan_of(driver: Driver, text: str, **more: str) -> Plan:
 
 async def run(driver: Driver, text: str, input: Any = None, **more: Any) -> Any:
     return await driver.engine.run(plan_of(driver, text), input, **more)
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    """Let the loop go on until something holds."""
-    for _ in range(100_000):
-        if holds():
-            return
-        await asyncio.sleep(0)
-    raise AssertionError("it never held")
 
 
 # -- sub-chains ------------------------------------------------------------------

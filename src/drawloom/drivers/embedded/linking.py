@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from drawloom.drivers.embedded.clock import now
 from drawloom.drivers.embedded.runner import Runner
 from drawloom.drivers.family import (
-    RUNS_THAT_WAIT,
     answer,
     child_bindings,
     child_id,
@@ -16,10 +15,10 @@ from drawloom.drivers.family import (
     handler_input,
     refused,
 )
+from drawloom.drivers.turns import Turns
 from drawloom.errors import DrawloomError
 from drawloom.kernel import CancelRequested, Finish
 from drawloom.kernel.messages import Admit, Admitted, StartChild
-from drawloom.policies.admission import Admission
 
 if TYPE_CHECKING:
     from drawloom.drivers.embedded.pump import Pump
@@ -32,8 +31,7 @@ class Links:
     def __init__(self, starts: Starts, pump: Pump) -> None:
         self._starts = starts
         self._pump = pump
-        # The engine bounds its runs, and so those that wait.
-        self._rooms: Admission[str] = Admission(RUNS_THAT_WAIT)
+        self._turns = Turns()
 
     # -- sub-chains --------------------------------------------------------------
 
@@ -69,8 +67,7 @@ class Links:
             call = runner.parent_call
             parent.children.pop(call, None)
             self._pump.post(parent, answer(call, runner.run_id, runner.plan, finish, now()))
-        if runner.admit is not None:
-            self._leave(runner, runner.admit)
+        self.leave(runner)
 
     def handle_failure(self, runner: Runner) -> None:
         """Start the chain of `on_failure`; once, whatever crashes."""
@@ -88,9 +85,7 @@ class Links:
     def admit(self, runner: Runner, command: Admit) -> None:
         """Let a run begin, or have it wait for its turn."""
         runner.admit = command
-        group = (runner.plan.name, command.key)
-        verdict = self._rooms.enter(runner.run_id, group, command.limit, command.priority)
-        if verdict == "go":
+        if self._turns.come(runner.plan.name, runner.run_id, command):
             self._pump.stand(runner, "running")  # after a restart it may have waited before
             self._pump.post(runner, Admitted(now()))
         else:
@@ -100,13 +95,13 @@ class Links:
         """After a restart: who had its turn has it, who waited waits on."""
         if runner.run.admitted:
             runner.admit = command
-            # Whatever the limit is now: it had its turn before.
-            self._rooms.enter(runner.run_id, (runner.plan.name, command.key), RUNS_THAT_WAIT)
+            self._turns.take(runner.plan.name, runner.run_id, command)
 
-    def _leave(self, runner: Runner, command: Admit) -> None:
-        group = (runner.plan.name, command.key)
-        waited = self._rooms.withdraw(runner.run_id)
-        for run_id in () if waited else self._rooms.leave(group):
+    def leave(self, runner: Runner) -> None:
+        """A run needs its turn no more: the next ones begin."""
+        if runner.admit is None:
+            return
+        for run_id in self._turns.leave(runner.plan.name, runner.run_id, runner.admit):
             other = self._pump.runners.get(run_id)
             if other is not None:
                 self._pump.stand(other, "running")

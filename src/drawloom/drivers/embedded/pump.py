@@ -120,7 +120,12 @@ class Pump:
     def begin(self, runner: Runner, event: Started) -> None:
         """Have a new run started: its first row is appended before this returns."""
         self.telling.started(runner, event.at)
-        self._take(runner, event)
+        self.runners[runner.run_id] = runner
+        try:
+            self._take(runner, event)
+        except Exception:
+            del self.runners[runner.run_id]  # whoever begins it is told
+            raise
         self.wake()
 
     async def aclose(self) -> None:
@@ -582,10 +587,16 @@ class Pump:
             self.ended.popitem(last=False)  # a plain dict would walk over all it ever held
 
     def _give_up(self, runner: Runner, exc: Exception) -> None:
-        """This run cannot go on in this process; its journal is left as it is."""
+        """This run cannot go on in this process, nor can those that wait for it.
+
+        Their journals are left as they are; others need not wait for its turn.
+        """
         self._release(runner)
         self.runners.pop(runner.run_id, None)
+        self.links.leave(runner)
         runner.tell(exc)
+        if runner.parent is not None and runner.parent.run_id in self.runners:
+            self._give_up(runner.parent, exc)
 
 
 def _fault(prepared: Prepared, exc: BaseException) -> Failure:

@@ -8,6 +8,7 @@ from typing import Any
 
 from drawloom.chains.plan import Plan
 from drawloom.drivers.embedded.codec import Payloads
+from drawloom.drivers.family import is_stalled
 from drawloom.errors import Failure, FailureKind
 from drawloom.kernel import CallTool, Run
 from drawloom.kernel.messages import Admit
@@ -103,16 +104,7 @@ class Runner:
     @property
     def stalled(self) -> bool:
         """Whether nothing goes on here or below until somebody outside does something."""
-        run = self.run
-        if run.finished is not None:
-            return False
-        inside = len(run.calls) - len(run.waits)
-        return (
-            inside == len(self.children)
-            and bool(run.waits or run.unknown_calls or self.children)
-            and not run.evaluations
-            and all(child.stalled for child in self.children.values())
-        )
+        return is_stalled(self.run, [child.stalled for child in self.children.values()])
 
     async def ended(self) -> None:
         """Wait until the run is over, or waits for a person; raises why it cannot go on.

@@ -121,7 +121,6 @@ class Starts:
             bound = json.dumps(runner.bindings) if bindings else "{}"
             named = (runner.number, run_id, plan.name, plan.digest, "running", event.at, bound)
             journal.run((*named, above, runner.parent_call or None, key, digest))
-        self._pump.runners[run_id] = runner
         self._pump.begin(runner, event)
         return runner
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+from drawloom.drivers.family import is_stalled
 from drawloom.drivers.simulated.clock import Alarm
 from drawloom.drivers.starting import other_input
 from drawloom.kernel import Run
@@ -29,14 +30,7 @@ class Active:
     @property
     def stalled(self) -> bool:
         """Whether nothing goes on here or below until somebody outside does something."""
-        run = self.run
-        inside = len(run.calls) - len(run.waits)
-        return (
-            inside == len(self.children)
-            and bool(run.waits or run.unknown_calls or self.children)
-            and not run.evaluations
-            and all(child.stalled for child in self.children.values())
-        )
+        return is_stalled(self.run, [child.stalled for child in self.children.values()])
 
     def tell(self, exc: Exception | None = None) -> None:
         for waiter in self.waiters:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 from drawloom.drivers.family import (
-    RUNS_THAT_WAIT,
     answer,
     child_bindings,
     child_id,
@@ -17,10 +16,10 @@ from drawloom.drivers.family import (
 )
 from drawloom.drivers.simulated.active import Active
 from drawloom.drivers.simulated.clock import Clock
+from drawloom.drivers.turns import Turns
 from drawloom.errors import ValueInvalid
 from drawloom.kernel import CancelRequested, Event, Finish
 from drawloom.kernel.messages import Admit, Admitted, StartChild
-from drawloom.policies.admission import Admission
 
 Post: TypeAlias = Callable[[Active, Event], None]
 Begin: TypeAlias = Callable[..., Active]
@@ -36,7 +35,7 @@ class Links:
         self._post = post
         self._active = active
         self._clock = clock
-        self._rooms: Admission[str] = Admission(RUNS_THAT_WAIT)
+        self._turns = Turns()
 
     def start_child(self, active: Active, command: StartChild) -> None:
         run_id = child_id(active.run.run_id, command.call)
@@ -57,8 +56,7 @@ class Links:
 
     def admit(self, active: Active, command: Admit) -> None:
         active.admit = command
-        group, run_id = (active.run.plan.name, command.key), active.run.run_id
-        if self._rooms.enter(run_id, group, command.limit, command.priority) == "go":
+        if self._turns.come(active.run.plan.name, active.run.run_id, command):
             self._post(active, Admitted(self._clock.now))
 
     def ended(self, active: Active, finish: Finish) -> None:
@@ -68,9 +66,7 @@ class Links:
             parent.children.pop(active.parent_call, None)
             self._post(parent, answer(active.parent_call, run.run_id, run.plan, finish, now))
         if active.admit is not None:
-            group = (run.plan.name, active.admit.key)
-            waited = self._rooms.withdraw(run.run_id)
-            for run_id in () if waited else self._rooms.leave(group):
+            for run_id in self._turns.leave(run.plan.name, run.run_id, active.admit):
                 if run_id in self._active:
                     self._post(self._active[run_id], Admitted(now))
         if finish.status == "failed" and run.plan.on_failure:

@@ -9,25 +9,14 @@ import pytest
 from drawloom.connectors.databases.sqlite import connector
 from drawloom.connectors.databases.sqlite.tests.conftest import Client
 from drawloom.errors import FailureKind
-from drawloom.sdk import Context, name_fault
+from drawloom.sdk import name_fault
+from drawloom.sdk.contract import read_checked
 
 TOOL = connector.tools["sqlite.stream"]
 
 
 async def read(db: Client, batch: int, **given: Any) -> list[list[Any]]:
-    """The chunks of a stream that is opened anew for each of them, as after a crash."""
-    chunks: list[list[Any]] = []
-    after = None
-    while True:
-        context = Context(after=after, batch=batch)
-        stream = TOOL.function(db.database, context=context, **given)
-        async for chunk in stream:
-            chunks.append(chunk.items)
-            after = chunk.after
-            break
-        else:
-            return chunks
-        await stream.aclose()
+    return await read_checked(TOOL, db.database, batch=batch, **given)
 
 
 @pytest.mark.parametrize("column", ["x", "_rowid_", "rowid", "oid"])

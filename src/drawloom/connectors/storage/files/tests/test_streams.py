@@ -13,26 +13,16 @@ from hypothesis import strategies as st
 
 from drawloom.connectors.storage.files import connector
 from drawloom.errors import FailureKind
-from drawloom.sdk import Context, name_fault
+from drawloom.sdk import name_fault
+from drawloom.sdk.contract import read_checked
 from drawloom.sdk.doors import Folder
 
 CSV = connector.tools["files.stream_csv"]
 JSONL = connector.tools["files.stream_jsonl"]
 
 
-async def read(tool: Any, folder: Folder, batch: int, after: Any = None, **given: Any) -> Any:
-    """The chunks of a stream that is opened anew for each of them, as after a crash."""
-    chunks: list[list[Any]] = []
-    while True:
-        context = Context(after=after, batch=batch)
-        stream = tool.function(folder, "f", context=context, **given)
-        async for chunk in stream:
-            chunks.append(chunk.items)
-            after = chunk.after
-            break
-        else:
-            return chunks
-        await stream.aclose()
+async def read(tool: Any, folder: Folder, batch: int, after: Any = None) -> Any:
+    return await read_checked(tool, folder, batch=batch, after=after, path="f")
 
 
 CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\x00\r"), max_size=8)
