@@ -38,6 +38,7 @@ def found(step: str, more: str = "") -> list[str]:
         ("{use: core.chain, with: {chain: child, input: {n: x}}}", "wrong-literal", "n"),
         ("{use: core.chain, with: {chain: child, input: {m: 1, n: 1}}}", "unknown-input", "m"),
         ("{use: core.wait}", "wrong-wait", "just one"),
+        ("{use: core.wait, with: {duration: 1s}, cache: 5m}", "cache-of-effect", "of its own"),
         ("{use: core.wait, with: {duration: 1s, signal: s}}", "wrong-wait", "just one"),
         ("{use: core.wait, with: {duration: 1m1h}}", "wrong-literal", "1m1h"),
         ("{use: core.wait, with: {until: tomorrow}}", "wrong-literal", "tomorrow"),

@@ -12,6 +12,7 @@ import pytest
 from tests.drivers.conftest import Compile, MakeEngine
 from tests.drivers.until import until
 
+from drawloom.chains import compile_chain, load
 from drawloom.errors import ChainInvalid, Failure, FailureKind, ToolError
 from drawloom.facts import AnswerReused, Fact
 from drawloom.runtime import caching
@@ -152,13 +153,24 @@ async def test_a_damaged_file_is_begun_anew(
         assert (await engine.run(compile_for(engine, chain()))).output == 2
 
 
-@pytest.mark.parametrize("use", ["my.once", "my.pause", "my.keyed", "core.wait", "core.chain"])
-async def test_only_what_looks_is_kept(
-    make_engine: MakeEngine, compile_for: Compile, use: str
-) -> None:
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [
+        ("use: my.once, cache: 5m", r"steps\.a\.cache: my\.once does more than look"),
+        ("use: my.pause, cache: 5m", r"steps\.a\.cache: my\.pause does more than look"),
+        ("use: my.keyed, cache: 5m", r"steps\.a\.cache: my\.keyed does more than look"),
+        ("use: core.wait, with: {duration: 1s}, cache: 5m", r"core\.wait gives no answer"),
+        ("use: core.chain, with: {chain: inner}, cache: 5m", r"core\.chain gives no answer"),
+    ],
+)
+async def test_only_what_looks_is_kept(make_engine: MakeEngine, step: str, said: str) -> None:
     async with make_engine() as engine:
-        with pytest.raises(ChainInvalid, match=r"steps\.a\.(cache|with)"):
-            compile_for(engine, f"{{chain: c, steps: {{a: {{use: {use}, cache: 5m}}}}}}")
+        with pytest.raises(ChainInvalid, match=said):
+            compile_chain(
+                load(f"{{chain: c, steps: {{a: {{{step}}}}}}}"),
+                engine.catalogue.find,
+                find_chain=lambda name: load("{chain: inner, steps: {a: {use: my.echo}}}"),
+            )
 
 
 async def test_a_hit_is_quick(

@@ -46,17 +46,15 @@ def check_call(desk: Desk, step: Step, tool: CheckedTool, path: Way) -> None:
 def _check_cache(desk: Desk, step: Step, tool: CheckedTool, path: Way) -> None:
     if step.cache is None:
         return
-    engine = getattr(tool, "construct", "") not in ("", "enrich") or getattr(
-        tool, "streams", False
-    )
-    if engine or not Effect(tool.effect).looks_only:
-        desk.report(
-            "cache-of-effect",
-            f"{tool.name} does more than look: a kept answer would leave that out",
-            (*path, "cache"),
-            key=True,
-            suggestion="remove `cache`",
-        )
+    construct = getattr(tool, "construct", "") not in ("", "enrich")
+    message = ""
+    if construct or getattr(tool, "streams", False):
+        message = f"{tool.name} gives no answer of its own that could be kept"
+    elif not Effect(tool.effect).looks_only:
+        message = f"{tool.name} does more than look: a kept answer would leave that out"
+    if message:
+        place = (*path, "cache")
+        desk.report("cache-of-effect", message, place, key=True, suggestion="remove `cache`")
     if step.cache.ttl == 0:
         message, more = "cache: an answer of no time is never used", "give more than 0"
         desk.report("out-of-range", message, (*path, "cache"), suggestion=more)

@@ -102,7 +102,14 @@ class Part:
         ]
 
     def _cache(self, spec: ToolSpec, effect: Effect, construct: str) -> CacheRule | None:
-        if self.step.cache is not None and (construct or not effect.looks_only):
+        if self.step.cache is None:
+            return None
+        if construct:
+            raise ChainInvalid(
+                f"steps.{self.name}.cache: {spec.name} gives no answer of its own that "
+                "could be kept; cache a step that calls a tool which looks"
+            )
+        if not effect.looks_only:
             raise ChainInvalid(
                 f"steps.{self.name}.cache: {spec.name} does more than look ({effect}); "
                 "an answer that was kept would leave its effect out"
@@ -146,7 +153,7 @@ class Part:
             feeds=feeds,
             # A failed sub-chain has tried again what may be tried again: all of it anew only if asked.
             retry=step.retry or (_NEVER_AGAIN if construct == "chain" else Retry()),
-            timeout=step.timeout or (0.0 if construct else spec.timeout or DEFAULT_TIMEOUT),
+            timeout=step.timeout or _usual_timeout(spec, construct),
             continues=continues,
             tolerated=continues or handled,
             cleanup=cleanup,
@@ -161,11 +168,15 @@ class Part:
             cache=self._cache(spec, effects[spec.name], construct),
             resources=_limits(step, spec),
         )
-        if construct == "stream":
-            made = replace(made, timeout=step.timeout or spec.timeout or DEFAULT_TIMEOUT)
         if undo is not None and step.compensate is not None:
             made = replace(made, undo=_undo(made, step.compensate, undo, effects[undo.name]))
         return replace(made, plain_end=made.repeat is None and made.undo is None)
+
+
+def _usual_timeout(spec: ToolSpec, construct: Construct) -> float:
+    """Seconds; 0 where a step may wait for as long as it takes, for people say."""
+    waits = construct not in ("", "stream")
+    return 0.0 if waits else spec.timeout or DEFAULT_TIMEOUT
 
 
 def _limits(step: Step, spec: ToolSpec) -> Resources | None:

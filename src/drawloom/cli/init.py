@@ -41,6 +41,7 @@ def init(
         "  drawloom run hello.yaml --input least=50\n"
         "  drawloom runs list\n"
         "and test it:\n"
+        "  drawloom test\n"
         "  pip install pytest; pytest test_hello.py"
     )
     return 0
