@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
+import queue
 import signal
 import subprocess
 import sys
@@ -18,8 +20,8 @@ from drawloom.errors import Failure, FailureKind, ToolError
 from drawloom.policies import Resources
 from drawloom.project.own_tools import own_tools
 from drawloom.runtime import Catalogue, Clients, Hands, Measured
-from drawloom.runtime.isolation import pool
-from drawloom.runtime.isolation.usage import census
+from drawloom.runtime.isolation import pool, usage
+from drawloom.runtime.isolation.usage import Seen, census
 from drawloom.sdk import Connector, Context, Tool, tool
 
 FOLDER = Path(__file__).parent / "isolated_tools"
@@ -158,6 +160,45 @@ async def test_a_process_more_than_allowed_ends_all_of_them(
     failure = await failed(hands, lab["forking"], folder=str(tmp_path))
     assert failure.details == {"limit": "processes", "allowed": 1}
     await gone(int((tmp_path / "pid").read_text()))
+
+
+async def test_what_was_seen_of_one_call_is_not_held_against_the_next(
+    hands: Hands, lab: dict[str, Tool], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks, go_on, results = queue.Queue[int](), queue.Queue[None](), itertools.count()
+
+    def looking(pids: list[int]) -> dict[int, list[Seen]]:
+        looks.put(number := next(results))
+        go_on.get()
+        crowd = [Seen(pid, 1, pid, MB) for pid in pids * (1 if number else 9)]
+        return dict.fromkeys(pids, crowd)
+
+    monkeypatch.setattr(pool, "families", looking)
+    pipes = [str(tmp_path / name) for name in "ab"]
+    for pipe in pipes:
+        os.mkfifo(pipe)
+    first = asyncio.create_task(call(hands, lab["reading"], path=pipes[0]))
+    sink = await asyncio.to_thread(open, pipes[0], "w")  # given once it is read
+    assert await asyncio.to_thread(looks.get) == 0  # it sees too many
+    sink.close()
+    number = await first
+    second = asyncio.create_task(call(hands, lab["reading"], path=pipes[1]))
+    sink = await asyncio.to_thread(open, pipes[1], "w")
+    go_on.put(None)
+    assert await asyncio.to_thread(looks.get) == 1  # the first one has been judged
+    go_on.put(None)
+    sink.close()
+    assert await second == number
+
+
+def test_who_ends_while_they_are_counted_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    own = os.getpid()
+    seen = [*census(), Seen(ended.pid, own, own, MB)]
+    monkeypatch.setattr(usage, "census", lambda: seen)
+    members = {each.pid for each in usage.families([own])[own]}
+    assert own in members and ended.pid not in members
 
 
 async def test_a_cancelled_call_ends_its_process_and_what_that_started(

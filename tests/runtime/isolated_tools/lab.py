@@ -30,6 +30,14 @@ async def surroundings(context: Context) -> dict[str, Any]:
 
 
 @isolated
+def reading(path: str) -> int:
+    """The number of the process, once somebody has written to *path* and closed it."""
+    with open(path) as file:
+        file.read()
+    return os.getpid()
+
+
+@isolated
 def printing() -> str:
     """Print, and read what is typed."""
     print("to nobody")

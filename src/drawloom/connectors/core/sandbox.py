@@ -11,13 +11,14 @@ import errno
 import json
 import os
 import resource
+import select
 import selectors
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -66,8 +67,11 @@ class Ended(NamedTuple):
     printed: str
 
 
-def command(sink: int, cpu: int) -> list[str]:
-    """The sandbox's command. Raises `ToolError` where there is no bubblewrap."""
+def command(sink: int, told: int, cpu: int) -> list[str]:
+    """The sandbox's command; bubblewrap writes on *told* which process it started.
+
+    Raises `ToolError` where there is no bubblewrap.
+    """
     found = shutil.which("bwrap", path=_PATHS)
     if found is None:
         raise ToolError(
@@ -80,6 +84,7 @@ def command(sink: int, cpu: int) -> list[str]:
         )
     python = os.path.realpath(sys.executable)
     fixed = ["--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL"]
+    fixed += ["--info-fd", str(told)]
     made = [found, *fixed, "--clearenv", "--ro-bind", "/usr", "/usr"]
     for top in ("/lib", "/lib64", "/bin"):
         if os.path.islink(top):
@@ -100,25 +105,33 @@ def run(code: str, given: dict[str, Any]) -> Ended:
         request = stack.enter_context(os.fdopen(os.memfd_create("request"), "w+b"))
         request.write(json.dumps({"code": code, "input": given}).encode())
         request.seek(0)
-        source, sink = os.pipe()
-        stack.callback(os.close, source)
+        source, sink = _pipe(stack)
+        whom, tells = _pipe(stack)
         try:
             process = subprocess.Popen(
-                command(sink, _cpu_left()),
+                command(sink, tells, _cpu_left()),
                 stdin=request,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 env={},
-                pass_fds=(sink,),
+                pass_fds=(sink, tells),
             )
         finally:
             os.close(sink)
-        stack.callback(_buried, process)
+            os.close(tells)
+        stack.callback(_buried, process, whom)
         assert process.stdout is not None
         printed = stack.enter_context(process.stdout)
         lines = printed.fileno()
         said = _collected({source: LARGEST_RESULT, lines: LARGEST_PRINT})
         return Ended(process.wait(), said[source], said[lines].decode(errors="replace"))
+
+
+def _pipe(stack: ExitStack) -> tuple[int, int]:
+    """Where to read, closed with *stack*, and where to write."""
+    source, sink = os.pipe()
+    stack.callback(os.close, source)
+    return source, sink
 
 
 def _room() -> int:
@@ -155,10 +168,26 @@ def _collected(limits: dict[int, int]) -> dict[int, bytes]:
     return {number: bytes(text) for number, text in said.items()}
 
 
-def _buried(process: subprocess.Popen[bytes]) -> None:
+def _buried(process: subprocess.Popen[bytes], whom: int) -> None:
+    """End the sandbox, and wait until all in it are gone: the next call is not to pay for them.
+
+    bubblewrap itself ends before them. The last to go is the first process inside
+    (pid_namespaces(7)); its number comes from *whom* (bwrap(1), `--info-fd`).
+    """
     if process.poll() is None:
         process.kill()
     process.wait()
+    if not (told := os.read(whom, 1 << 16)):
+        return  # it never came to that
+    first = json.loads(told)["child-pid"]
+    with suppress(ProcessLookupError):
+        going = os.pidfd_open(first)
+        try:
+            select.select([going], [], [])
+        finally:
+            os.close(going)
+    with suppress(ChildProcessError):
+        os.waitpid(first, 0)  # who takes in orphans has to bury them
 
 
 def outcome(ended: Ended) -> Any:

@@ -19,7 +19,7 @@ from drawloom.policies import DEFAULT_RESOURCES, Admission, Answer, Resources
 from drawloom.runtime.isolation import frames, verdicts
 from drawloom.runtime.isolation.origins import Origin, origin_of
 from drawloom.runtime.isolation.processes import Child, started
-from drawloom.runtime.isolation.usage import census, family
+from drawloom.runtime.isolation.usage import families
 from drawloom.sdk import Context, Tool
 
 CALLS = 200  # that one process answers before another takes its place
@@ -212,9 +212,13 @@ class Isolation:
         loop = asyncio.get_running_loop()
         while self._busy:
             await asyncio.sleep(LOOK)
-            everybody = await loop.run_in_executor(self._looker, census)
-            for worker in self._busy:
-                members = family(worker.child.pid, everybody)
+            calls = [(worker, worker.calls) for worker in self._busy]
+            pids = [worker.child.pid for worker, _ in calls]
+            found = await loop.run_in_executor(self._looker, families, pids)
+            for worker, call in calls:
+                if worker not in self._busy or worker.calls != call:
+                    continue  # what was seen may be of the call before
+                members = found[worker.child.pid]
                 held = sum(each.resident for each in members)
                 worker.peak = max(worker.peak, held)
                 limits = worker.kept.limits

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,22 +24,25 @@ class Seen:
     resident: int
 
 
-def census() -> list[Seen]:
-    """All processes that are there now, without those that are dead and not yet buried."""
+def census(*, dead: bool = False) -> list[Seen]:
+    """All processes that are there, with those that are *dead* and not yet buried or without.
+
+    It takes a while: one that ended early in it may stand beside one that began late.
+    """
     found = []
     for entry in os.listdir(_PROC):
-        if entry.isdecimal() and (seen := _seen(int(entry))) is not None:
+        if entry.isdecimal() and (seen := _seen(int(entry), dead)) is not None:
             found.append(seen)
     return found
 
 
-def _seen(pid: int) -> Seen | None:
+def _seen(pid: int, dead: bool = False) -> Seen | None:
     try:
         text = (_PROC / str(pid) / "stat").read_bytes()
     except OSError:
         return None  # it has ended meanwhile
     fields = text.rpartition(b")")[2].split()
-    if fields[0] in (b"Z", b"X"):
+    if not dead and fields[0] in (b"Z", b"X"):
         return None
     return Seen(pid, int(fields[1]), int(fields[3]), int(fields[21]) * _PAGE)
 
@@ -52,6 +56,12 @@ def family(pid: int, everybody: list[Seen]) -> list[Seen]:
         known.update({each.pid: each for each in more})
         grown = bool(more)
     return list(known.values())
+
+
+def families(pids: Iterable[int]) -> dict[int, list[Seen]]:
+    """The family of each process, with nobody that ended while they were looked for."""
+    everybody = census()
+    return {pid: [e for e in family(pid, everybody) if _seen(e.pid)] for pid in pids}
 
 
 def resident(pid: int | None = None) -> int:

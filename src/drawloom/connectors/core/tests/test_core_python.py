@@ -12,7 +12,7 @@ from drawloom.doors import Doors
 from drawloom.errors import Failure, FailureKind, ToolError
 from drawloom.policies import Resources
 from drawloom.runtime import Catalogue, Clients, Hands, Measured
-from drawloom.runtime.isolation.usage import census
+from drawloom.runtime.isolation.usage import census, family
 from drawloom.sdk import Context
 
 pytestmark = pytest.mark.usefixtures("bubblewrap")
@@ -142,6 +142,26 @@ async def test_a_bomb_ends_alone_with_the_name_of_its_limit(
     assert failure.kind is FailureKind.INVALID
     assert failure.details is not None and failure.details["limit"] == limit
     assert await run(hands, "output = 1") == 1
+
+
+@pytest.mark.parametrize(
+    ("last", "said"),
+    [("output = 'x' * 70_000_000", "gave or printed"), ("import os; os._exit(3)", "status 3")],
+)
+async def test_nothing_of_it_is_left_when_it_has_answered(
+    hands: Hands, last: str, said: str
+) -> None:
+    """Memory takes a while to be given back, and the next call must not pay for it."""
+    others = _below_us()
+    assert await run(hands, "output = 1") == 1
+    (worker,) = _below_us() - others
+    assert said in (await failed(hands, f"held = b'x' * 100_000_000\n{last}")).message
+    assert {each.pid for each in family(worker, census(dead=True))} == {worker}
+    assert _below_us() - others == {worker}
+
+
+def _below_us() -> set[int]:
+    return {each.pid for each in census() if each.parent == os.getpid()}
 
 
 async def test_it_is_off_unless_turned_on() -> None:
