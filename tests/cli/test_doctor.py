@@ -33,6 +33,28 @@ def test_a_healthy_project_is_0(bench: Any, ran: Callable[..., str]) -> None:
     assert "error" not in grades(told).values()
 
 
+@pytest.mark.parametrize("how", ["gone", "changed", "cut"])
+def test_a_large_value_that_is_not_as_it_was_written_is_found(
+    bench: Any, ran: Callable[..., str], how: str
+) -> None:
+    (bench.folder / "drawloom.toml").write_text('[state]\nblob_threshold = "16384B"\n')
+    (bench.folder / "big.yaml").write_text(
+        "{chain: big, steps: {a: {use: core.transform, with: {value: '${[1..9000]}'}}}}"
+    )
+    assert bench.here("run", "big.yaml").code == 0
+    told = bench.here("doctor", "--json").json
+    [check] = [c for c in told["checks"] if c["name"] == "large values"]
+    assert check["grade"] == "ok" and "1 files" in check["found"]
+    [path] = (bench.folder / ".drawloom" / "blobs").glob("??/*")
+    content = path.read_bytes()
+    path.unlink()
+    if how != "gone":
+        path.write_bytes(content[:-1] if how == "cut" else b"[" * len(content))
+    done = bench.here("doctor", "--json")
+    assert done.code == 1
+    assert grades(done.json)["large values"] == "error"
+
+
 @pytest.mark.parametrize(
     ("sql", "name"),
     [

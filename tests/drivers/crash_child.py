@@ -1,9 +1,9 @@
 """A process that runs one chain, and kills itself at one write of the journal.
 
-    python -m tests.drivers.crash_child FOLDER [before:3 | after:3 | effect:3]
+    python -m tests.drivers.crash_child FOLDER [before:3 | after:3 | effect:3 | blob:3]
 
-The kill is planted round `Journal._write` (or right after an effect, before
-its tool can answer), so the product knows nothing of it.
+The kill is planted round `Journal._write` (or right after an effect, before its tool
+can answer, or between a blob's file and its row), so the product knows nothing of it.
 Effects, and the acknowledgement of the start, go to files that are synced.
 """
 
@@ -19,10 +19,11 @@ from typing import Any
 
 from drawloom.chains import compile_chain, load
 from drawloom.drivers.embedded import Engine
+from drawloom.drivers.embedded.blobs import Blobs
 from drawloom.drivers.embedded.journal import Journal
 from drawloom.errors import Failure, FailureKind, ToolError
 from drawloom.runtime import Catalogue
-from drawloom.sdk import Context, tool
+from drawloom.sdk import Context, Json, tool
 
 FOLDER = Path(sys.argv[1])
 
@@ -30,9 +31,9 @@ CHAIN = """
 chain: crashing
 steps:
   look: {use: my.look, with: {n: 1}}
-  put: {use: my.put, with: {n: "${steps.look}"}, retry: {delay: 0.01, jitter: 0}}
+  put: {use: my.put, with: {n: "${steps.look.n}"}, retry: {delay: 0.01, jitter: 0}}
   each: {use: my.key, for_each: [1, 2, 3], concurrency: 2, with: {n: "${item}"}, after: [look]}
-  pay: {use: my.pay, with: {n: "${steps.put}"}}
+  pay: {use: my.pay, with: {n: "${$length(steps.look.note) = 40 ? steps.put : 0}"}}
   last: {use: my.key, with: {n: "${$sum(steps.each) + steps.pay}"}}
 output: {sum: "${steps.last}"}
 """
@@ -59,9 +60,9 @@ def effect(line: str) -> None:
 
 
 @tool(effect="read")
-async def look(n: int) -> int:
-    """Look."""
-    return n
+async def look(n: int) -> dict[str, Json]:
+    """Look at what is large here."""
+    return {"n": n, "note": "x" * 40}
 
 
 @tool(effect="idempotent")
@@ -103,9 +104,23 @@ def plant(where: str, at: int) -> None:
     Journal._write = killing  # type: ignore[method-assign]
 
 
+def plant_at_blob(at: int) -> None:
+    """Kill this process when the blobs of the batch with the number *at* are on the disk."""
+    write, count = Blobs.write, 0
+
+    def killing(self: Blobs, blobs: Any) -> None:
+        nonlocal count
+        count += 1
+        write(self, blobs)
+        if count == at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    Blobs.write = killing  # type: ignore[method-assign]
+
+
 async def main() -> dict[str, Any]:
     catalogue = Catalogue([look, put, key, pay])
-    async with Engine(catalogue, state=FOLDER / "state") as engine:
+    async with Engine(catalogue, state=FOLDER / "state", blob_threshold=16) as engine:
         if engine.recovered:
             [run] = engine.recovered
         elif (FOLDER / "acknowledged").exists():  # it had ended before the last crash
@@ -123,6 +138,8 @@ if __name__ == "__main__":
         where, _, at = sys.argv[2].partition(":")
         if where == "effect":
             KILL_AT_EFFECT = int(at)
+        elif where == "blob":
+            plant_at_blob(int(at))
         else:
             plant(where, int(at))
     print(json.dumps(asyncio.run(main())))

@@ -31,7 +31,10 @@ _NO_EVAL: dict[str, Any] = {"eval": None}
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What one evaluation may use. `seconds` None leaves only the counted limits."""
+    """What one evaluation may use. `seconds` None leaves only the counted limits.
+
+    `stored` is how many bytes of values that are kept outside may be loaded for it.
+    """
 
     steps: int
     seconds: float | None
@@ -39,6 +42,7 @@ class Budget:
     array: int = 100_000
     string: int = 4 << 20
     result: int = 16 << 20
+    stored: int = 4 << 20
 
 
 INLINE = Budget(steps=100_000, seconds=0.05)

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from drawloom.dataflow.expressions import INLINE, Budget, Expression
+from drawloom.dataflow.large_values import LargeValue, at_hand, gathered, plain
 from drawloom.dataflow.template_text import pieces as pieces_of
 from drawloom.dataflow.values import UNDEFINED, write_json
 from drawloom.errors import ExpressionInvalid, ValueInvalid
@@ -215,8 +216,10 @@ def _compile_jsonpath(
     from drawloom.dataflow.jsonpath import JsonPath  # few chains need it, and it loads slowly
 
     query = JsonPath(source)
-    found.append(Reference((*pointer, "$jsonpath"), source, 0, True, jsonpath=query))
-    return lambda scope, ev: query.select(scope, ev.budget)
+    reference = Reference((*pointer, "$jsonpath"), source, 0, True, jsonpath=query)
+    found.append(reference)
+    reads = reference.reads
+    return lambda scope, ev: query.select(at_hand(scope, reads, ev.budget.stored), ev.budget)
 
 
 def _compile_text(
@@ -289,6 +292,8 @@ def _whole(reference: Reference, wants_list: bool) -> Filler:
     if reference.path is None:
         return slow
     match reference.path:
+        case (str(root),):
+            return _follow1(root, slow)
         case (str(a), str(b)):
             return _follow2(a, b, slow)
         case (str(a), str(b), str(c)):
@@ -299,6 +304,7 @@ def _whole(reference: Reference, wants_list: bool) -> Filler:
 
 def _evaluated(expression: Expression, wants_list: bool) -> Filler:
     def fill(scope: Scope, ev: Evaluation) -> Any:
+        scope = at_hand(scope, expression.reads, ev.budget.stored)
         value = expression.evaluate(scope, ev.budget, now=ev.now, seed=ev.seed)
         if wants_list:
             return [] if value is UNDEFINED else value if isinstance(value, list) else [value]
@@ -316,10 +322,23 @@ def _evaluated(expression: Expression, wants_list: bool) -> Filler:
 _MISSED = (KeyError, IndexError, TypeError)
 
 
+def _follow1(root: str, slow: Filler) -> Filler:
+    def fill(scope: Any, ev: Evaluation) -> Any:
+        try:
+            value = scope[root]
+            # All steps at once: each of them may be outside.
+            return plain(gathered(value) if root == "steps" else value)
+        except _MISSED:
+            return slow(scope, ev)
+
+    return fill
+
+
 def _follow2(a: str, b: str, slow: Filler) -> Filler:
     def fill(scope: Any, ev: Evaluation) -> Any:
         try:
-            return scope[a][b]
+            value = scope[a][b]
+            return value.load() if isinstance(value, LargeValue) else value
         except _MISSED:
             return slow(scope, ev)
 
@@ -329,7 +348,8 @@ def _follow2(a: str, b: str, slow: Filler) -> Filler:
 def _follow3(a: str, b: str, c: str, slow: Filler) -> Filler:
     def fill(scope: Any, ev: Evaluation) -> Any:
         try:
-            return scope[a][b][c]
+            value = scope[a][b][c]
+            return value.load() if isinstance(value, LargeValue) else value
         except _MISSED:
             return slow(scope, ev)
 
@@ -341,12 +361,12 @@ def _follow(path: Path, slow: Filler) -> Filler:
         node = scope
         try:
             for part in path:
-                if type(part) is int and type(node) is not list:
+                if type(part) is int and type(node) is str:
                     return slow(scope, ev)  # text has indices too, and JSONata none for it
                 node = node[part]
+            return plain(node)
         except _MISSED:
             return slow(scope, ev)
-        return node
 
     return fill
 

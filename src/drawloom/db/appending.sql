@@ -13,6 +13,9 @@ values :rows
 -- name: payloads
 insert or ignore into payloads (run, digest, body) values :rows
 
+-- name: blobs
+insert or ignore into blobs (run, digest, size) values :rows
+
 -- name: events
 insert into events
     (lsn, run, seq, at, kind, call, digest, body, refs, wall, cpu, bytes_in, bytes_out,

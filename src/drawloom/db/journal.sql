@@ -53,6 +53,12 @@ delete from events where run = ?
 -- name: forget_payloads
 delete from payloads where run = ?
 
+-- name: forget_blobs
+delete from blobs where run = ?
+
+-- name: blobs
+select distinct digest, size from blobs
+
 -- name: forget_run
 delete from runs where number = ?
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from drawloom.chains.plan import Plan
 from drawloom.chains.subchains import FAILURE_INPUT
+from drawloom.dataflow.large_values import plain
 from drawloom.errors import Failure, FailureKind
 from drawloom.kernel import CallFailed, CallSucceeded, Event, Finish, Run
 from drawloom.kernel.messages import StartChild
@@ -74,7 +75,7 @@ def handler_input(run: Run, finish: Finish, handler: Plan) -> dict[str, Any]:
         "run": run.run_id,
         "chain": run.plan.name,
         "failure": told,
-        "input": run.scope.get("input", {}),
+        "input": plain(run.scope.get("input", {})),
     }
     declared = handler.input_schema["properties"]
     return {name: offered[name] for name in FAILURE_INPUT if name in declared}

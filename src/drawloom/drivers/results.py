@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from drawloom.dataflow.large_values import plain
 from drawloom.errors import Failure
 from drawloom.kernel import Run
 from drawloom.kernel.life import Life
@@ -42,7 +43,7 @@ class Result:
         self.waits = tuple(run.waits)
         open_status = "unknown" if self.unknown else "waiting"
         self.status: str = open_status if finished is None else finished.status
-        self.output = None if finished is None else finished.output
+        self.output = None if finished is None else plain(finished.output)
         self.failure = None if finished is None else finished.failure
 
     @property
@@ -69,7 +70,7 @@ def step_result(run: Run, life: Life) -> StepResult:
         status,
         life.attempt,
         (life.ended - life.began) / 1_000_000 if life.ended and life.began else 0.0,
-        run.scope["steps"].get(life.step.name),
+        plain(run.scope["steps"].get(life.step.name)),
         life.failure if status != "succeeded" else None,
         None if fan is None else fan.done,
         None if fan is None else fan.total,

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from drawloom.dataflow.expressions import OverBudget
+from drawloom.dataflow.large_values import gathered, plain
 from drawloom.errors import ExpressionInvalid, Failure, ValueInvalid
 from drawloom.kernel import streaming
 from drawloom.kernel.failures import of_mapping
@@ -220,10 +221,10 @@ def _conclude(run: Run, life: Life, fan: Fan) -> None:
 
 def _gather(run: Run, life: Life, fan: Fan) -> None:
     if fan.rows is None or life.step.lookup is None:
-        run._ended_well(life, fan.outputs)
+        run._ended_well(life, gathered(fan.outputs))
         return
     answered = [(k, r) for k, r in zip(fan.items, fan.results, strict=True) if r is not NO_OUTPUT]
-    keys, outputs = [k for k, _ in answered], [r for _, r in answered]
+    keys, outputs = [k for k, _ in answered], [plain(r) for _, r in answered]
     try:
         output = life.step.lookup.joined(fan.rows, keys, outputs)
     except ValueInvalid as exc:

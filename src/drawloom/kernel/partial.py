@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from drawloom.chains.plan import Plan
+from drawloom.dataflow.large_values import gathered
 from drawloom.errors import ValueInvalid
 from drawloom.kernel.failures import describe
 from drawloom.kernel.messages import Pin, Started
@@ -77,6 +78,7 @@ def apply(run: Run, started: Started) -> None:
         run._settle(life)
 
 
-def output(run: Run, only: Collection[str]) -> dict[str, Any]:
+def output(run: Run, only: Collection[str]) -> Any:
     """What a run of a part gives: what its steps gave, by name."""
-    return {name: run.scope["steps"][name] for name in only if name in run.scope["steps"]}
+    steps = run.scope["steps"]
+    return gathered({name: steps[name] for name in only if name in steps})

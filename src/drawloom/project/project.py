@@ -126,6 +126,7 @@ class Project:
             policies=self.settings.policies,
             recover=recover,
             memory=self.settings.memory,
+            blob_threshold=self.settings.blob_threshold,
         )
 
 

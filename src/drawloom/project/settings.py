@@ -14,6 +14,7 @@
     folder = ".drawloom"            # where runs are kept
     durability = "full"             # full | relaxed | memory
     keep_days = 30                  # how long runs that ended are kept
+    blob_threshold = "256kB"        # a larger value is kept in a file of its own
 
     [policies]
     concurrency = 10000             # calls at once; for the rest, see "Limit and protect services"
@@ -41,6 +42,8 @@ from typing import Any, Final, Literal, NoReturn, TypeAlias, cast
 
 from drawloom.chains.findings import did_you_mean
 from drawloom.chains.sizes import bytes_of
+from drawloom.drivers.embedded.blobs import THRESHOLD
+from drawloom.drivers.embedded.codec import LARGE
 from drawloom.errors import ValueInvalid
 from drawloom.project.policy_settings import PolicyReader
 from drawloom.runtime.guarding import ConnectionLimits, Policies, PoolRule
@@ -52,6 +55,7 @@ Durability: TypeAlias = Literal["full", "relaxed", "memory"]
 _DURABILITIES: Final = ("full", "relaxed", "memory")
 _SHARED: Final = ("kind", "limits", "balance", "instances")  # not settings of the connector
 _LARGEST: Final = 1 << 20  # bytes
+_MOST_INLINE: Final = 64_000_000  # bytes that one row of the store may hold
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*\Z")
 
 
@@ -76,6 +80,7 @@ class Settings:
     state_folder: str = ".drawloom"
     durability: Durability = "full"
     keep_days: float = 30.0
+    blob_threshold: int = THRESHOLD  # bytes of JSON
     policies: Policies = field(default_factory=Policies)
     memory: int | None = None  # bytes
     code_steps: bool = False
@@ -112,7 +117,7 @@ class _Reader:
         known = ("tools", "connections", "bind", "state", "policies", "engine", "code")
         self._known(document, known, "")
         state = self._table(document, "state")
-        self._known(state, ("folder", "durability", "keep_days"), "state.")
+        self._known(state, ("folder", "durability", "keep_days", "blob_threshold"), "state.")
         engine = self._table(document, "engine")
         self._known(engine, ("memory",), "engine.")
         code = self._table(document, "code")
@@ -128,6 +133,7 @@ class _Reader:
             state_folder=self._text(state.get("folder", ".drawloom"), "state.folder"),
             durability=self._durability(state.get("durability", "full")),
             keep_days=self._days(state.get("keep_days", 30)),
+            blob_threshold=self._threshold(state.get("blob_threshold")),
             policies=self._policies.policies(document.get("policies", {}), limits, pools),
             code_steps=self._switch(code.get("enabled", False), "code.enabled"),
             memory=self._size(engine.get("memory"), "engine.memory"),
@@ -185,6 +191,12 @@ class _Reader:
             return None if value is None else bytes_of(value)
         except ValueError as exc:
             self._refuse(key, str(exc))
+
+    def _threshold(self, value: Any) -> int:
+        size = self._size(value, "state.blob_threshold")
+        if size is not None and not LARGE <= size <= _MOST_INLINE:
+            self._refuse("state.blob_threshold", "must be from 16384 bytes to 64MB")
+        return THRESHOLD if size is None else size
 
     def _table(self, document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
         table = document.get(key, {})

@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from drawloom.chains.plan import Plan
+from drawloom.dataflow.large_values import plain
 from drawloom.drivers.embedded.store import History, RunRecord, Store, StoredEvent
 from drawloom.drivers.family import handler_id
 from drawloom.errors import Failure, FailureKind, ValueInvalid
@@ -77,7 +78,7 @@ def recorded(store: Store, record: RunRecord, find_tool: Callable[[str], Tool]) 
         "name": f"as run {record.id}",
         "run": record.id,
         "now": _instant(start.at),
-        "input": start.input,
+        "input": plain(start.input),
         "answers": answers,
         "events": _events(history.events, start.at),
         "expect": _expect(history, record),
@@ -120,7 +121,7 @@ def _answer(event: CallSucceeded | CallFailed, stored: StoredEvent, timed: bool)
     after = {"after": f"{(stored.wall or 0) // 1000}ms"} if timed else {}
     if isinstance(event, CallFailed):
         return {"fail": _failure(event.failure), **after}
-    return {"output": event.output, **after}
+    return {"output": plain(event.output), **after}
 
 
 def _failure(failure: Failure) -> dict[str, Any]:

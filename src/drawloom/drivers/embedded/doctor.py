@@ -13,6 +13,9 @@ import apsw
 
 from drawloom.chains.plan import ToolSpec
 from drawloom.db import SCHEMA_VERSION, queries
+from drawloom.doors.blobs import BlobFolder
+from drawloom.drivers.embedded.blobs import FOLDER
+from drawloom.drivers.embedded.codec import digest_of
 from drawloom.drivers.embedded.replaying import replay_recorded
 from drawloom.drivers.embedded.state import STORE, owner_of
 from drawloom.drivers.embedded.store import RunRecord, Store
@@ -72,6 +75,7 @@ def _of_store(store: Store, find_tool: Callable[[str], ToolSpec]) -> Iterator[Ch
     yield _rows(store.db, "sequence", "gaps", "runs whose events have gaps")
     yield _rows(store.db, "orphans", "orphans", "events of runs that are not there")
     yield _rows(store.db, "starts", "never_started", "runs without their start")
+    yield _blobs(store)
     yield from _unfinished(store, find_tool)
     yield _finished(store, find_tool)
     yield from _disk(store.state)
@@ -106,6 +110,28 @@ def _rows(db: apsw.Connection, name: str, query: str, what: str) -> Check:
         return Check(name, "ok", f"no {what}")
     first = ", ".join(str(row[0]) for row in found[:5])
     return Check(name, "error", f"{len(found)} {what}: {first}", _RESTORE)
+
+
+def _blobs(store: Store) -> Check:
+    """Every large value has its file; as many as time allows are read and compared."""
+    files = BlobFolder(store.state / FOLDER)
+    until = time.monotonic() + _WITHIN
+    used: dict[Any, Any] = dict(store.db.execute(_SQL["blobs"]).fetchall())  # type: ignore[arg-type]
+    missing = [digest for digest, size in used.items() if files.size(digest) != size]
+    read = 0
+    for digest in used:
+        if missing or time.monotonic() > until:
+            break
+        read += 1
+        if digest_of(files.read(digest)) != digest:
+            missing.append(digest)
+    if missing:
+        first = ", ".join(digest.hex() for digest in missing[:5])
+        found = f"{len(missing)} files are missing or damaged: {first}"
+        return Check("large values", "error", found, _RESTORE)
+    kilobytes = sum(used.values()) // 1000
+    found = f"{len(used)} files, {kilobytes:,} kB; {read} were read, and are as they were written"
+    return Check("large values", "ok", found)
 
 
 def _unfinished(store: Store, find_tool: Callable[[str], ToolSpec]) -> Iterator[Check]:

@@ -22,8 +22,10 @@ import apsw
 from drawloom.chains.plan import Plan
 from drawloom.db import connect_reader, connect_writer, queries
 from drawloom.doors import Doors
+from drawloom.doors.blobs import BlobFolder
 from drawloom.drivers.answering import approved, signalled
 from drawloom.drivers.embedded import requests, retention
+from drawloom.drivers.embedded.blobs import FOLDER, THRESHOLD, Blobs, sweep
 from drawloom.drivers.embedded.cached import CachedCalls, Waiter
 from drawloom.drivers.embedded.clock import now
 from drawloom.drivers.embedded.journal import Journal
@@ -61,7 +63,8 @@ class Engine:
     (but for the runs that they started, or that started them). Beyond *runs_at_once*
     runs that are not over, a start is refused as `Overloaded`; so it is while this
     process holds more than *memory* bytes. The declared memory of isolated calls under
-    way is never more than that, either.
+    way is never more than that, either. A value of more than *blob_threshold* bytes of
+    JSON is kept in a file of its own, and loaded where it is read.
     """
 
     def __init__(
@@ -77,6 +80,7 @@ class Engine:
         recover: bool | Collection[str] = True,
         runs_at_once: int = RUNS_AT_ONCE,
         memory: int | None = None,
+        blob_threshold: int = THRESHOLD,
     ) -> None:
         if durability != "memory" and state is None:
             raise StateUnusable("an engine that keeps its runs needs a state directory")
@@ -92,6 +96,7 @@ class Engine:
         self._recover = recover
         self._runs_at_once = runs_at_once
         self._memory = memory
+        self._blob_threshold = blob_threshold
         self._ownership: Ownership | None = None
         self._db: apsw.Connection | None = None
         self._reader: apsw.Connection | None = None
@@ -291,7 +296,9 @@ class Engine:
             raise ValueInvalid(f"there is no run {run_id!r} here")
         number, _, _, digest, *_ = row
         shelf = PlanShelf(self._reader, self.catalogue.find)
-        return Result(replay(self._reader, run_id, number, shelf.get(digest)).run)
+        blobs = self._pump.blobs
+        assert blobs is not None
+        return Result(replay(self._reader, blobs, run_id, number, shelf.get(digest)).run)
 
     def row_of(self, query: str, *given: Any) -> Any:
         """The row that a named query finds in the store; None where there is none."""
@@ -323,7 +330,11 @@ class Engine:
         if not isinstance(self._recover, bool):
             wanted = families(unfinished, self._recover)
             unfinished = [row for row in unfinished if row[1] in wanted]
-        self._pump.use_journal(Journal(db, last, self._pump.durable, self._pump.broke))
+        files = BlobFolder(state / FOLDER, sync=self.durability == "full")
+        sweep(files, db.execute(_SQL["blobs"]))
+        blobs = Blobs(files, self._blob_threshold)
+        journal = Journal(db, last, blobs, self._pump.durable, self._pump.broke)
+        self._pump.use_journal(journal, blobs)
         shelf = PlanShelf(db, self.catalogue.find)
         resume(self, self._pump, self._links, db, shelf, unfinished)
         self.recovered = tuple(self._pump.runners)

@@ -7,7 +7,15 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from drawloom.drivers.embedded.codec import Payloads, failure_from, restored, to_json
+from drawloom.dataflow.large_values import LargeValue, Shelf, plain
+from drawloom.drivers.embedded.codec import (
+    Payloads,
+    Refs,
+    failure_from,
+    outside,
+    restored,
+    to_json,
+)
 from drawloom.errors import StateUnusable
 from drawloom.kernel import (
     CallFailed,
@@ -22,14 +30,14 @@ from drawloom.kernel import (
 )
 from drawloom.kernel.messages import Admitted, Approved, Pulled, Refused, SignalReceived
 
-# `(kind, call, body, refs)`: body is JSON, refs say where in it payloads belong.
-Row: TypeAlias = tuple[str, str | None, str | None, str | None]
+# `(kind, call, body, refs)`: body is JSON, refs say where in it payloads and blobs belong.
+Row: TypeAlias = tuple[str, str | None, str | None, Refs]
 
 
-def body_of(event: Event, payloads: Payloads) -> Row:
-    """`(kind, call, body, refs)` of an event."""
+def body_of(event: Event, payloads: Payloads, args: Mapping[str, Any] | None = None) -> Row:
+    """`(kind, call, body, refs)` of an event; *args* are those of the call that it answers."""
     if type(event) is CallSucceeded:  # by far the commonest
-        return "succeeded", event.call, *payloads.encode(event.output)
+        return "succeeded", event.call, *payloads.encode(event.output, args)
     return _WRITERS[type(event)](event, payloads)
 
 
@@ -76,14 +84,33 @@ _WRITERS: Final[dict[type, Callable[[Any, Payloads], Row]]] = {
 }  # fmt: skip
 
 
+def with_blobs_outside(event: Event, refs: Refs, shelf: Shelf) -> Event:
+    """What the kernel is given: of what may stay outside, only what stands for it."""
+    if type(event) is CallSucceeded and not isinstance(event.output, LargeValue):
+        return CallSucceeded(event.call, outside(event.output, refs, shelf), event.at)
+    if type(event) is Started and event.pins is None and event.only is None:
+        return Started(outside(event.input, refs, shelf), event.at)
+    return event
+
+
 def event_of(
-    kind: str, call: str, at: int, body: str | None, refs: str | None, load: Callable[[bytes], str]
+    kind: str,
+    call: str,
+    at: int,
+    body: str | None,
+    refs: str | None,
+    load: Callable[[bytes], str],
+    shelf: Shelf,
 ) -> Event:
-    """The event that `body_of` wrote. *load* gives the JSON of a payload by its digest."""
+    """The event that `body_of` wrote, its blobs outside where they may be.
+
+    *load* gives the JSON of a payload by its digest.
+    """
     read = _READERS.get(kind)
     if read is None:
         raise StateUnusable(f"the journal holds an event of an unknown kind {kind!r}")
-    return read(call, at, restored(body, refs, load))
+    value = restored(body, refs, load, shelf)
+    return read(call, at, value if kind in _MAY_STAY_OUTSIDE else plain(value))
 
 
 def _started_in_part(call: str, at: int, value: Any) -> Event:
@@ -108,6 +135,8 @@ def _resolved_from(call: str, at: int, value: Any) -> Event:
     outcome, message, output = value
     return Resolved(call, outcome, at, output, message)
 
+
+_MAY_STAY_OUTSIDE: Final = frozenset({"started", "succeeded"})
 
 _READERS: Final[dict[str, Callable[[str, int, Any], Event]]] = {
     "started": lambda call, at, value: Started(value, at),

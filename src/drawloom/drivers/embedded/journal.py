@@ -9,6 +9,7 @@ writer two hand-overs of the interpreter lock, which is what starves it.
 from __future__ import annotations
 
 import asyncio
+import errno
 import threading
 from collections.abc import Callable
 from functools import cache
@@ -19,6 +20,7 @@ from typing import Any, TypeAlias
 import apsw
 
 from drawloom.db import queries
+from drawloom.drivers.embedded.blobs import Blobs
 from drawloom.errors import StateUnusable
 
 _LARGEST_STATEMENT = 256  # rows; bound by SQLite's 32,766 parameters
@@ -27,7 +29,7 @@ _SEALED_AT = 0x7F  # a full 128 rows are handed over at once
 Row: TypeAlias = tuple[Any, ...]
 
 _SQL = queries("appending")
-_COLUMNS = {"plans": 7, "runs": 11, "payloads": 3, "events": 14, "states": 6}
+_COLUMNS = {"plans": 7, "runs": 11, "payloads": 3, "blobs": 3, "events": 14, "states": 6}
 
 
 @cache
@@ -39,13 +41,15 @@ def _statement(table: str, rows: int) -> str:
 class _Batch:
     """Rows that are committed together."""
 
-    __slots__ = ("events", "last", "payloads", "plans", "runs", "states")
+    __slots__ = ("blobs", "events", "files", "last", "payloads", "plans", "runs", "states")
 
     def __init__(self) -> None:
         self.events: list[Row] = []
         self.plans: list[Row] = []
         self.runs: list[Row] = []
         self.payloads: list[Row] = []
+        self.blobs: list[Row] = []
+        self.files: list[tuple[bytes, bytes]] = []
         self.states: list[Row] = []
         self.last = 0
 
@@ -53,6 +57,7 @@ class _Batch:
         """Take the rows of a later batch, too."""
         for table in _COLUMNS:
             getattr(self, table).extend(getattr(other, table))
+        self.files.extend(other.files)
         self.last = other.last
 
     def statements(self) -> list[tuple[str, Row]]:
@@ -77,10 +82,12 @@ class Journal:
         self,
         db: apsw.Connection,
         last_lsn: int,
+        blobs: Blobs,
         on_durable: Callable[[int], None],
         on_broken: Callable[[StateUnusable], None],
     ) -> None:
         self._db = db
+        self._blobs = blobs
         self._loop = asyncio.get_running_loop()
         self._on_durable = on_durable
         self._on_broken = on_broken
@@ -113,6 +120,12 @@ class Journal:
     def payload(self, row: Row) -> None:
         """Append a value that is too large to be repeated."""
         self._batch.payloads.append(row)
+
+    def blob(self, row: Row, content: bytes | None) -> None:
+        """Append that a run uses a blob; its *content* is written first, where there is any."""
+        self._batch.blobs.append(row)
+        if content is not None:
+            self._batch.files.append((row[1], content))
 
     def state(self, row: Row) -> int:
         """Append a change of a run's status; it is durable with the LSN given back."""
@@ -172,6 +185,8 @@ class Journal:
             self._tell(self._committed, batch.last)
 
     def _write(self, batch: _Batch) -> None:
+        if batch.files:
+            self._blobs.write(batch.files)
         statements = batch.statements()
         if len(statements) == 1:
             self._db.execute(*statements[0])
@@ -194,7 +209,7 @@ class Journal:
 
 
 def _unusable(exc: Exception) -> StateUnusable:
-    if isinstance(exc, apsw.FullError):
+    if isinstance(exc, apsw.FullError) or getattr(exc, "errno", None) == errno.ENOSPC:
         return StateUnusable(
             "the disk of the state directory is full; nothing that was acknowledged is lost. "
             "Free some space and start again: unfinished runs go on by themselves"

@@ -18,10 +18,12 @@ from collections import OrderedDict, deque
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
+from drawloom.dataflow.large_values import at_hand
+from drawloom.drivers.embedded.blobs import Blobs
 from drawloom.drivers.embedded.clock import now
 from drawloom.drivers.embedded.codec import call_digest, to_json
 from drawloom.drivers.embedded.deadlines import Deadlines
-from drawloom.drivers.embedded.event_codec import body_of
+from drawloom.drivers.embedded.event_codec import body_of, with_blobs_outside
 from drawloom.drivers.embedded.journal import Journal
 from drawloom.drivers.embedded.runner import Call, Runner
 from drawloom.drivers.embedded.telling import Telling
@@ -66,6 +68,7 @@ class Pump:
     def __init__(self, hands: Hands, journal: Journal | None) -> None:
         self.hands = hands
         self.journal = journal
+        self.blobs: Blobs | None = None
         self.runners: dict[str, Runner] = {}
         self.ended: OrderedDict[str, Run] = (
             OrderedDict()
@@ -90,9 +93,9 @@ class Pump:
         self._measures = True
         self.hands.guards.tell = self.telling.fact
 
-    def use_journal(self, journal: Journal) -> None:
-        """Write everything to *journal* from now on."""
-        self.journal = journal
+    def use_journal(self, journal: Journal, blobs: Blobs) -> None:
+        """Write everything to *journal* from now on, and what is large to *blobs*."""
+        self.journal, self.blobs = journal, blobs
         self._measures = True
 
     def post(self, runner: Runner, event: Event) -> None:
@@ -237,7 +240,7 @@ class Pump:
         if run.finished is not None or self.broken is not None:
             return
         if self.journal is not None:
-            self._record(self.journal, runner, event, measured)
+            event = self._record(self.journal, runner, event, measured)
         commands = run.receive(event)
         if self._sinks:
             self.telling.steps(runner)
@@ -270,11 +273,12 @@ class Pump:
 
     def _record(
         self, journal: Journal, runner: Runner, event: Event, measured: Measured | None
-    ) -> None:
-        kind, call, body, refs = body_of(event, runner.payloads)
-        digest = None
-        if call is not None and (command := runner.commands.pop(call, None)) is not None:
-            digest = call_digest(command, runner.payloads)
+    ) -> Event:
+        """Append the event; what is given back has its large values outside."""
+        command = runner.commands.pop(getattr(event, "call", ""), None)
+        args = None if command is None else command.args
+        kind, call, body, refs = body_of(event, runner.payloads, args)
+        digest = None if command is None else call_digest(command, runner.payloads)
         runner.seq += 1
         wall = cpu = received = sent = memory = None
         if measured is not None:
@@ -282,8 +286,12 @@ class Pump:
             memory = measured.peak_memory
             if measured.meter is not None:
                 received, sent = measured.meter.bytes_in, measured.meter.bytes_out
-        known = (runner.number, runner.seq, event.at, kind, call, digest, body, refs)
+        named = None if refs is None else to_json(refs)
+        known = (runner.number, runner.seq, event.at, kind, call, digest, body, named)
         runner.lsn = journal.event((*known, wall, cpu, received, sent, memory))
+        if refs is not None and self.blobs is not None:
+            return with_blobs_outside(event, refs, self.blobs)
+        return event
 
     def _record_state(
         self, journal: Journal, runner: Runner, command: Finish | AwaitResolution
@@ -292,8 +300,9 @@ class Pump:
             runner.stands = "unknown" if command.calls else "waiting"
             return journal.state((runner.number, runner.stands, None, None, None, None))
         output, refs = runner.payloads.encode(command.output)
+        named = None if refs is None else to_json(refs)
         failure = None if command.failure is None else to_json(command.failure)
-        return journal.state((runner.number, command.status, now(), output, refs, failure))
+        return journal.state((runner.number, command.status, now(), output, named, failure))
 
     def _do(self, runner: Runner, command: Command) -> None:
         match command:
@@ -549,8 +558,9 @@ class Pump:
         if self._evaluator is None:
             self._evaluator = Evaluator()
         try:
+            scope = at_hand(command.scope, [()])
             value = await self._evaluator.evaluate(
-                command.kind, command.source, command.scope, command.now, command.seed
+                command.kind, command.source, scope, command.now, command.seed
             )
         except ToolError as exc:
             event = Evaluated(command.place, now(), failure=exc.failure)

@@ -16,6 +16,7 @@ from drawloom.chains.compiling import compile_chain
 from drawloom.chains.loading import chain_of
 from drawloom.chains.plan import Plan, ToolSpec
 from drawloom.dataflow.expressions import REPLAY
+from drawloom.dataflow.large_values import Shelf
 from drawloom.db import queries
 from drawloom.drivers.embedded.codec import NO_PAYLOADS, call_digest
 from drawloom.drivers.embedded.event_codec import event_of
@@ -65,13 +66,13 @@ class PlanShelf:
 
 
 def journaled(
-    db: apsw.Connection, number: int
+    db: apsw.Connection, number: int, shelf: Shelf
 ) -> Iterator[tuple[Event, str | None, bytes | None]]:
     """`(event, call, digest of the call)` of one run, in order."""
     load = payloads_of(db, number)
     for row in db.execute(_SQL["events_of_run"], (number, 0)):
         _, _, at, kind, call, digest, body, refs, *_ = row
-        yield event_of(kind, call, at, body, refs, load), call, digest
+        yield event_of(kind, call, at, body, refs, load, shelf), call, digest
 
 
 def payloads_of(db: apsw.Connection, number: int) -> Callable[[bytes], str]:
@@ -129,9 +130,9 @@ class Replayed:
         return [self._evaluations[place] for place in self.run.evaluations]
 
 
-def replay(db: apsw.Connection, run_id: str, number: int, plan: Plan) -> Replayed:
+def replay(db: apsw.Connection, shelf: Shelf, run_id: str, number: int, plan: Plan) -> Replayed:
     """Feed a run's whole journal to a new kernel."""
     replayed = Replayed(run_id, plan)
-    for event, call, digest in journaled(db, number):
+    for event, call, digest in journaled(db, number, shelf):
         replayed.feed(event, call, digest)
     return replayed

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from drawloom.chains.plan import Plan, ToolSpec
+from drawloom.dataflow.large_values import plain
 from drawloom.drivers.embedded.codec import NO_PAYLOADS, call_digest
 from drawloom.drivers.embedded.recovery import PlanShelf, Replayed
 from drawloom.drivers.embedded.store import RunRecord, Store, StoredEvent
@@ -74,7 +75,7 @@ def replay_recorded(
 ) -> Report:
     """Replay a run on its own plan. Raises `JournalMismatch` where that cannot be had."""
     plan = PlanShelf(store.db, find_tool).get(record.plan)
-    events = store.events(record)
+    events = store.events(record, outside=True)
     found = Differences()
     replayed = Replayed(record.id, plan)
     for event in events:
@@ -113,7 +114,7 @@ def _compare_end(run: Run, record: RunRecord, found: Differences) -> None:
         return
     if run.finished is None:
         return
-    if run.finished.output != record.output:
+    if plain(run.finished.output) != record.output:
         found.add(None, "the output is not the recorded one")
     if not _same_failure(run.finished.failure, record.failure):
         found.add(None, f"it fails with {run.finished.failure}; recorded is {record.failure}")
@@ -144,7 +145,7 @@ def replay_edited(
     from drawloom.drivers.embedded.replaying_edited import Rehearsal
 
     old = PlanShelf(store.db, find_tool).get(record.plan)
-    events = store.events(record)
+    events = store.events(record, outside=True)
     before = Replayed(record.id, old)
     for event in events:
         before.feed(event.event, event.call, event.digest)

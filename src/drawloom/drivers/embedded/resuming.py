@@ -52,11 +52,13 @@ def resume(
     rows: Sequence[Any],
 ) -> None:
     """Take up the runs of *rows*; why one cannot go on is noted in `engine.unrecovered`."""
+    blobs = pump.blobs
+    assert blobs is not None
     taken: list[tuple[Runner, Replayed]] = []
     for row in rows:
         number, run_id, _, digest, *_ = row
         try:
-            replayed = replay(db, run_id, number, shelf.get(digest))
+            replayed = replay(db, blobs, run_id, number, shelf.get(digest))
         except Exception as exc:  # noqa: BLE001  # this run alone cannot go on; the others must
             engine.unrecovered[run_id] = str(exc)
             continue
@@ -130,14 +132,14 @@ def _go_on_with_child(
         if call in runner.children and (life.cut or life.failure is not None):
             pump.links.stop_child(runner, call)
         return
-    assert life.step.child is not None
+    assert life.step.child is not None and pump.blobs is not None
     child = child_id(runner.run_id, call)
     row: Any = db.execute(_SQL["run"], (child,)).fetchone()
     if row is None:
         given = life.args.get("input") or {}
         pump.queue(runner, StartChild(call, life.step, life.step.child, given))
         return
-    output = restored(row[8], row[9], payloads_of(db, row[0]))
+    output = restored(row[8], row[9], payloads_of(db, row[0]), pump.blobs)
     failure = None if row[10] is None else failure_from(json.loads(row[10]))
     finish = Finish(row[4], output, failure)
     pump.post(runner, answer(call, child, life.step.child, finish, now()))

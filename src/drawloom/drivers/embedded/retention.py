@@ -22,6 +22,7 @@ def forget(db: apsw.Connection, before: int) -> int:
             for number in numbers:
                 db.execute(_SQL["forget_events"], (number,))
                 db.execute(_SQL["forget_payloads"], (number,))
+                db.execute(_SQL["forget_blobs"], (number,))
                 db.execute(_SQL["forget_run"], (number,))
             if forgotten and not numbers:
                 db.execute(_SQL["forget_plans"])

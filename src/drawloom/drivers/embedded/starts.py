@@ -87,7 +87,7 @@ class Starts:
         self, run_id: str, number: int, plan: Plan, run: Run, bindings: Mapping[str, str] | None
     ) -> Runner:
         """A runner that nothing has happened to."""
-        payloads = Payloads(number, self._pump.journal)
+        payloads = Payloads(number, self._pump.journal, self._pump.blobs)
         return Runner(run_id, number, plan, run, dict(bindings or {}), payloads)
 
     def knows(self, run_id: str) -> bool:

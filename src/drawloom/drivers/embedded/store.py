@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, TypeAlias
@@ -17,7 +17,10 @@ from typing import Any, Literal, Self, TypeAlias
 import apsw
 
 from drawloom.chains.plan import ToolSpec
+from drawloom.dataflow.large_values import LargeValue, plain
 from drawloom.db import connect_reader, queries
+from drawloom.doors.blobs import BlobFolder
+from drawloom.drivers.embedded.blobs import FOLDER, Blobs
 from drawloom.drivers.embedded.codec import failure_from, restored
 from drawloom.drivers.embedded.event_codec import event_of
 from drawloom.drivers.embedded.recovery import PlanShelf, Replayed
@@ -25,7 +28,7 @@ from drawloom.drivers.embedded.state import STORE, owner_of
 from drawloom.drivers.embedded.store_costs import Metrics, costs_of
 from drawloom.drivers.results import StepResult, step_result
 from drawloom.errors import Failure, JournalMismatch, StateUnusable, ValueInvalid
-from drawloom.kernel import Event, Run
+from drawloom.kernel import CallSucceeded, Event, Run, Started
 
 _SQL = queries("journal")
 _EVERY = 0.1  # seconds between looks of `follow`
@@ -140,6 +143,7 @@ class Store:
     def __init__(self, state: Path) -> None:
         self.state = state
         self._db = _opened(state / STORE)
+        self._blobs = Blobs(BlobFolder(state / FOLDER))
 
     def __enter__(self) -> Self:
         return self
@@ -189,7 +193,11 @@ class Store:
     def run(self, id: str) -> RunRecord:
         """The run, with its output. *id* may be a prefix. Raises `ValueInvalid`."""
         row: Any = self._db.execute(_SQL["run"], (self.find(id),)).fetchone()
-        return _record(row, self._load(row[0]))
+        return self._whole(row)
+
+    def _whole(self, row: Any) -> RunRecord:
+        output = restored(row[8], row[9], self._load(row[0]), self._blobs)
+        return replace(_record(row), output=plain(output))
 
     def document(self, record: RunRecord) -> Mapping[str, Any]:
         """The chain's document, as it was when the run began."""
@@ -198,18 +206,24 @@ class Store:
             raise JournalMismatch(f"the store holds no plan {record.plan}")
         return dict(json.loads(row[2]))
 
-    def events(self, record: RunRecord, after: int = 0) -> tuple[StoredEvent, ...]:
-        """The journal of a run from the sequence number *after* on."""
+    def events(
+        self, record: RunRecord, after: int = 0, *, outside: bool = False
+    ) -> tuple[StoredEvent, ...]:
+        """The journal of a run from the sequence number *after* on.
+
+        With *outside*, large values stay outside until they are read, as a kernel has them.
+        """
         load = self._load(record.number)
         rows = self._db.execute(_SQL["events_of_run"], (record.number, after)).fetchall()
-        return tuple(_event(row, load) for row in rows)
+        found = tuple(_event(row, load, self._blobs) for row in rows)
+        return found if outside else tuple(map(_loaded, found))
 
     def history(self, record: RunRecord, find_tool: Callable[[str], ToolSpec]) -> History:
         """Work the run out from its journal. Raises `JournalMismatch`, or what a tool's
         absence raises: a run of a chain whose tools are gone cannot be worked out."""
         plan = PlanShelf(self._db, find_tool).get(record.plan)
         replayed = Replayed(record.id, plan)
-        events = self.events(record)
+        events = self.events(record, outside=True)
         for event in events:
             replayed.feed(event.event, event.call, event.digest)
         run, costs = replayed.run, costs_of(events)
@@ -285,8 +299,8 @@ def step_of(call: str) -> str:
     return call.partition("#")[0].partition("?")[0].partition("[")[0]
 
 
-def _record(row: Any, load: Callable[[bytes], str] | None = None) -> RunRecord:
-    number, id, chain, plan, status, started_at, ended_at, bindings, output, refs, failure = row
+def _record(row: Any) -> RunRecord:
+    number, id, chain, plan, status, started_at, ended_at, bindings, _, _, failure = row
     return RunRecord(
         number,
         id,
@@ -297,14 +311,22 @@ def _record(row: Any, load: Callable[[bytes], str] | None = None) -> RunRecord:
         ended_at,
         json.loads(bindings),
         None if failure is None else failure_from(json.loads(failure)),
-        None if load is None else restored(output, refs, load),
     )
 
 
-def _event(row: Any, load: Callable[[bytes], str]) -> StoredEvent:
+def _loaded(stored: StoredEvent) -> StoredEvent:
+    event = stored.event
+    if isinstance(event, CallSucceeded) and isinstance(event.output, LargeValue):
+        return replace(stored, event=CallSucceeded(event.call, event.output.load(), event.at))
+    if isinstance(event, Started) and isinstance(event.input, LargeValue):
+        return replace(stored, event=Started(event.input.load(), event.at))
+    return stored
+
+
+def _event(row: Any, load: Callable[[bytes], str], blobs: Blobs) -> StoredEvent:
     _, seq, at, kind, call, digest, body, refs, *costs = row
     return StoredEvent(
-        seq, at, kind, call, digest, event_of(kind, call, at, body, refs, load), *costs
+        seq, at, kind, call, digest, event_of(kind, call, at, body, refs, load, blobs), *costs
     )
 
 
