@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from drawloom.chains.check_desk import Desk, Read
-from drawloom.chains.check_scope import ITEM_ROOTS, View, names_a_step, place_of
+from drawloom.chains.check_scope import ITEM_ROOTS, View, list_of, names_a_step, place_of
 from drawloom.chains.enriching import ENRICH
 from drawloom.chains.findings import did_you_mean
 from drawloom.dataflow.compatibility import Fit, Verdict
@@ -163,8 +163,8 @@ def _check_read(
     if not names_a_step(desk, read):
         more = did_you_mean(read[1], desk.chain.steps)
         return wrong("unknown-step", f"there is no step {read[1]!r}", 1, more)
-    if _is_stream(desk, read) and read[0] == "steps" and not _may_stream(reference, path):
-        message = f"steps.{read[1]} is a stream, which only for_each can read"
+    if _is_stream(desk, read) and read[0] == "steps" and not _may_stream(desk, reference, path):
+        message = f"steps.{read[1]} is a stream, which only for_each and tools for it can read"
         more = f"write for_each: ${{steps.{read[1]}}}, or use a tool that gives a list"
         return wrong("stream-misused", message, 1, more)
     # A plain path knows its indices too; an expression only the names that it reads.
@@ -180,9 +180,17 @@ def _is_stream(desk: Desk, parts: Way) -> bool:
     return getattr(tool, "streams", False)
 
 
-def _may_stream(reference: Reference, path: Way) -> bool:
+def _may_stream(desk: Desk, reference: Reference, path: Way) -> bool:
     whole = reference.whole and reference.path is not None and len(reference.path) == 2
-    return path[-1:] == ("for_each",) and whole
+    return whole and (path[-1:] == ("for_each",) or _takes_stream(desk, path))
+
+
+def _takes_stream(desk: Desk, path: Way) -> bool:
+    """Whether *path* is a parameter that takes a stream."""
+    match path:
+        case ("steps", str(step), "with", str(name)):
+            return name in getattr(desk.tools.get(step), "stream_inputs", ())
+    return False
 
 
 def _root(desk: Desk, name: str) -> str:
@@ -236,7 +244,9 @@ def _check_fit(
             offset=offset,
             suggestion=f"give a default: ${{{shown} ?? …}}",
         )
-    if place.schema is None or place.mapped or _is_stream(desk, parts):
+    if _is_stream(desk, parts):
+        place = _of_items(desk, parts, path)
+    if place.schema is None or place.mapped:
         return
     if not reference.whole:
         _check_inside_text(desk, shown, place.schema, path, offset)
@@ -246,6 +256,12 @@ def _check_fit(
         if fit.verdict is Verdict.NO:
             text = desk.compat.fits({"type": "string"}, wanted.schema).verdict is not Verdict.NO
             _report_misfit(desk, code, shown, fit, (path, offset), wants_text=text)
+
+
+def _of_items(desk: Desk, parts: Way, path: Way) -> Place:
+    """What a tool that takes a stream gets: as much as a list of its items tells."""
+    tool: Any = desk.tools[str(parts[1])]
+    return Place(list_of(tool.item_schema) if _takes_stream(desk, path) else None)
 
 
 def _check_inside_text(desk: Desk, shown: str, schema: Any, path: Way, offset: int) -> None:

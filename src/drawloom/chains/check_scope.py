@@ -104,19 +104,21 @@ def item_schema(desk: Desk, name: str) -> Any:
     tool: Any = desk.tools.get(str(path[1])) if path[0] == "steps" else None
     if getattr(tool, "streams", False):
         item = dict(tool.item_schema)
-        return item if step.batch is None else _list_of(item, step.batch)
+        return item if step.batch is None else list_of(item, step.batch)
     place, _ = place_of(desk, path, View(name))
     if place.schema is None or place.mapped:
         return None
     inner = at(place.schema, (0,))
     if not inner.found or step.batch is None or inner.schema is None:
         return inner.schema if inner.found else None
-    return _list_of(inner.schema, step.batch)
+    return list_of(inner.schema, step.batch)
 
 
-def _list_of(schema: Any, most: int) -> dict[str, Any]:
-    """The schema of a batch."""
-    made: dict[str, Any] = {"type": "array", "minItems": 1, "maxItems": most}
+def list_of(schema: Any, most: int | None = None) -> dict[str, Any]:
+    """The schema of a list of such items; of a batch of at most so many."""
+    made: dict[str, Any] = {"type": "array"}
+    if most is not None:
+        made |= {"minItems": 1, "maxItems": most}
     if not isinstance(schema, Mapping) or "$defs" not in schema:
         return {**made, "items": schema}
     inner = {k: v for k, v in schema.items() if k != "$defs"}

@@ -50,6 +50,8 @@ def _check_cache(desk: Desk, step: Step, tool: CheckedTool, path: Way) -> None:
     message = ""
     if construct or getattr(tool, "streams", False):
         message = f"{tool.name} gives no answer of its own that could be kept"
+    elif getattr(tool, "stream_inputs", None):
+        message = f"{tool.name} takes a stream: what comes of it is not known before it is read"
     elif not Effect(tool.effect).looks_only:
         message = f"{tool.name} does more than look: a kept answer would leave that out"
     if message:

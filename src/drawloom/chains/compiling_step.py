@@ -109,6 +109,11 @@ class Part:
                 f"steps.{self.name}.cache: {spec.name} gives no answer of its own that "
                 "could be kept; cache a step that calls a tool which looks"
             )
+        if getattr(spec, "stream_inputs", None):
+            raise ChainInvalid(
+                f"steps.{self.name}.cache: {spec.name} takes a stream, and what comes of one is "
+                "not known before it is read"
+            )
         if not effect.looks_only:
             raise ChainInvalid(
                 f"steps.{self.name}.cache: {spec.name} does more than look ({effect}); "

@@ -14,7 +14,7 @@ from drawloom.dataflow.large_values import gathered, plain
 from drawloom.errors import ExpressionInvalid, Failure, ValueInvalid
 from drawloom.kernel import streaming
 from drawloom.kernel.failures import of_mapping
-from drawloom.kernel.life import NO_OUTPUT, Fan, Life
+from drawloom.kernel.life import NO_OUTPUT, Fan, Life, Stream
 from drawloom.kernel.table import RUNNING
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ def expand(run: Run, life: Life, found: Any) -> None:
     """The list (or stream) is known: the step runs until its last item has ended."""
     step = life.step
     fan = Fan(_in_batches(found, step.batch)) if step.lookup is None else _of_lookup(life, found)
-    if isinstance(found, dict):
-        fan = Fan([], streaming.opened(run, step, found))
+    if isinstance(found, Stream):
+        fan = Fan([], found)
     run._move(life, "call")
     life.fan = fan
     life.began = run._at
@@ -35,15 +35,17 @@ def expand(run: Run, life: Life, found: Any) -> None:
 
 
 def _in_batches(found: Any, size: int | None) -> list[Any]:
-    if size is None or isinstance(found, dict):
-        return [] if isinstance(found, dict) else list(found)
+    if isinstance(found, Stream):
+        return []  # it is read as there is room
+    if size is None:
+        return list(found)
     return [found[at : at + size] for at in range(0, len(found), size)]
 
 
 def _of_lookup(life: Life, rows: Any) -> Fan:
     """The keys of the rows are what the lookup is called for; the rows wait for the answers."""
     assert life.step.lookup is not None
-    if isinstance(rows, dict):
+    if isinstance(rows, Stream):
         raise ValueInvalid("core.enrich wants a list of rows, not a stream", "/rows")
     fan = Fan(life.step.lookup.batches(rows))
     fan.rows = rows

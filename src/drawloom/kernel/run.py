@@ -417,10 +417,13 @@ class Run:
             except OverBudget:
                 self._ask(life, place, "list", template.source, template.reads)
                 raise
-        if not isinstance(found, list) and not streaming.is_stream(found):
+        if isinstance(found, list):
+            return found
+        source = streaming.source_of(self.plan, template)
+        if source is None:
             kind = type(found).__name__
             raise ValueInvalid(f"for_each wants a list; `{template.source}` gave a {kind}")
-        return found
+        return streaming.opened(source, life.step, found)
 
     def _arguments(self, life: Life) -> dict[str, Any]:
         step = life.step

@@ -9,10 +9,11 @@ their tool is said by an event of its own (`Refused`), for a replay cannot see i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from drawloom.chains.plan import PlanStep
+from drawloom.chains.plan import Plan, PlanStep
 from drawloom.dataflow.expressions import OverBudget
+from drawloom.dataflow.references import Template
 from drawloom.errors import ExpressionInvalid, Failure, FailureKind, ValueInvalid
 from drawloom.kernel import fan_out
 from drawloom.kernel.failures import of_mapping
@@ -25,26 +26,33 @@ if TYPE_CHECKING:
 
 KEY = "$stream"
 
+Pointer: TypeAlias = tuple[str | int, ...]
+
 
 def value_of(step: PlanStep, args: dict[str, Any]) -> dict[str, Any]:
     """What stands for the stream in `steps.NAME`: how to open it."""
     return {KEY: {"step": step.name, "args": args}}
 
 
-def is_stream(value: Any) -> bool:
-    """Whether *value* stands for a stream."""
-    return isinstance(value, Mapping) and value.keys() == {KEY}
+def source_of(plan: Plan, template: Template, pointer: Pointer = ()) -> PlanStep | None:
+    """The step whose stream stands at *pointer* of a template; None where none does.
+
+    The chain alone says so, by a reference to that step: what only looks like a
+    stream in the data is data.
+    """
+    for reference in template.references:
+        path = reference.path
+        if reference.pointer == pointer and reference.whole and path and path[0] == "steps":
+            step = plan.by_name.get(str(path[-1])) if len(path) == 2 else None
+            return step if step is not None and step.construct == "stream" else None
+    return None
 
 
-def opened(run: Run, consumer: PlanStep, value: Mapping[str, Any]) -> Stream:
+def opened(source: PlanStep, consumer: PlanStep, value: Mapping[str, Any]) -> Stream:
     """The stream that *value* stands for. Raises `ValueInvalid`."""
-    told = value[KEY]
-    step = run.plan.by_name.get(told["step"]) if isinstance(told, Mapping) else None
-    if step is None or step.construct != "stream":
-        raise ValueInvalid("for_each wants a list or a stream of this chain")
     if consumer.when_per_item:
         raise ValueInvalid("`when` cannot look at the items of a stream; choose them in the tool")
-    return Stream(step, dict(told["args"]))
+    return Stream(source, dict(value[KEY]["args"]))
 
 
 def pull(run: Run, life: Life, fan: Fan, stream: Stream) -> bool:

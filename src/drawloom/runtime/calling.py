@@ -85,6 +85,7 @@ class Prepared:
         "limited",
         "name",
         "takes",
+        "takes_streams",
         "tool",
         "unguarded",
         "waits",
@@ -99,10 +100,11 @@ class Prepared:
         self.is_async = tool.is_async and not self.isolated
         self.limited = False  # the settings give it a limit of its own
         self.unguarded = False  # nothing stands before a call of it without a connection
-        # A thread is waited for, and so is a process.
-        self.waits = self.isolated or (not tool.is_async and not tool.inline)
+        self.takes_streams = bool(tool.stream_inputs)
+        # A thread is waited for, and so are a process and a stream.
+        self.waits = self.isolated or self.takes_streams or (not tool.is_async and not tool.inline)
         self.wants_context = self.isolated or tool.signature.context_name is not None
-        self.copies = not tool.readonly_input
+        self.copies = not tool.readonly_input and not self.takes_streams
         self.takes = _taker(tool)
         self.check = _checker(tool)
 

@@ -1,16 +1,23 @@
-"""Read streams on, chunk by chunk: a generator stays open while its reader goes on with it."""
+"""Read streams on, chunk by chunk: a generator stays open while its reader goes on with it.
+
+A `for_each` has a chunk read whenever it has room; a tool that takes a stream
+reads it by itself, while its call is under way.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from typing import Any, Final, NamedTuple
 
 from drawloom.dataflow.validation import Validator, validator_for
 from drawloom.dataflow.values import encode_output
 from drawloom.errors import Failure, FailureKind, ToolError, ValueInvalid
 from drawloom.runtime.clients import Clients
-from drawloom.sdk import Chunk, Context, Tool
+from drawloom.sdk import Chunk, Context, Stream, Tool, name_fault
+from drawloom.sdk.schemas import is_plain
+
+CHUNK: Final = 500  # items that a tool reads at once
 
 
 class _Open:
@@ -22,6 +29,17 @@ class _Open:
         self.after: Any = None
 
 
+class Source(NamedTuple):
+    """Where the items of a stream come from: the step that opens it, and for whom."""
+
+    run: str
+    call: str  # that reads it
+    step: str
+    tool: Tool
+    connection: str | None
+    args: dict[str, Any]
+
+
 class Streams:
     """The open streams of one engine, each by who reads it."""
 
@@ -29,6 +47,7 @@ class Streams:
         self._clients = clients
         self._open: dict[tuple[str, str], _Open] = {}
         self._validators: dict[Tool, Validator] = {}
+        self._takers: dict[tuple[Tool, str], Callable[[list[Any], int], list[Any]]] = {}
 
     async def pull(
         self,
@@ -60,9 +79,50 @@ class Streams:
         self._open[reader] = stream
         return chunk
 
-    async def close(self, run: str, step: str | None = None) -> None:
-        """Close what a run (or one of its steps) has open."""
-        for reader in [r for r in self._open if r[0] == run and step in (None, r[1])]:
+    def taken(self, tool: Tool, name: str, given: list[Any] | Source) -> Stream[Any]:
+        """What the parameter *name* of a tool gets: a list that is there, or what a source gives.
+
+        Its items are those that the parameter is annotated with. One that is not
+        fails the call as `invalid`; what goes wrong at the source, as that says.
+        """
+        take = self._taker(tool, name)
+        if not isinstance(given, Source):
+            return Stream.of(take(given, 0))
+        return Stream(self._read(given, name, take))
+
+    async def _read(
+        self, source: Source, name: str, take: Callable[[list[Any], int], list[Any]]
+    ) -> AsyncIterator[list[Any]]:
+        reader, after, count = (source.run, f"{source.call}.{name}"), None, 0
+        while True:
+            context = Context(source.run, source.step, source.call, after=after, batch=CHUNK)
+            try:
+                chunk = await self.pull(
+                    reader, source.tool, source.connection, source.args, context
+                )
+            except Exception as exc:  # whatever a tool does
+                failure = name_fault(source.tool.faults, exc)
+                message = f"reading {source.step}: {failure.message}"
+                raise ToolError(
+                    Failure(failure.kind, message, failure.retry_after, failure.details)
+                ) from exc
+            if chunk is None:
+                return
+            yield take(chunk.items, count)
+            after, count = chunk.after, count + len(chunk.items)
+
+    def _taker(self, tool: Tool, name: str) -> Callable[[list[Any], int], list[Any]]:
+        known = self._takers.get((tool, name))
+        if known is None:
+            known = self._takers[tool, name] = _taker(tool, name)
+        return known
+
+    async def close(self, run: str, by: str | None = None) -> None:
+        """Close what a run (or one of its readers: a step, or a call) has open."""
+        mine = [r for r in self._open if r[0] == run]
+        for reader in (
+            mine if by is None else [r for r in mine if by in (r[1], r[1].split(".")[0])]
+        ):
             await self._open.pop(reader).generator.aclose()
 
     async def aclose(self) -> None:
@@ -100,6 +160,29 @@ class Streams:
             return Chunk(encode_output(items, args), encode_output(chunk.after, {}))
         except ValueInvalid as exc:
             raise _defect(f"{tool.name} gave what its schema does not allow: {exc}") from None
+
+
+def _taker(tool: Tool, name: str) -> Callable[[list[Any], int], list[Any]]:
+    """Turns JSON items into those that a parameter takes; *before* came in earlier chunks."""
+    from pydantic import ConfigDict, TypeAdapter
+
+    item = tool.stream_inputs[name]
+    listed = tool.input_schema["properties"][name]["anyOf"][0]
+    validator = validator_for({**listed, "$defs": tool.input_schema.get("$defs", {})})
+    config = ConfigDict(val_json_bytes="base64")
+    convert = None if is_plain(item) else TypeAdapter(list[item], config=config).validate_python  # type: ignore[valid-type]
+
+    def take(items: list[Any], before: int) -> list[Any]:
+        try:
+            validator.check(items, where=name)
+        except ValueInvalid as exc:
+            number = int(exc.path.split("/")[1]) if "/" in exc.path else 0
+            message = f"{name}: item {before + number} does not fit: {exc.reason}"
+            details = {"pointer": f"/{name}", "item": before + number}
+            raise ToolError(Failure(FailureKind.INVALID, message, None, details)) from None
+        return items if convert is None else convert(items)
+
+    return take
 
 
 def _list_validator(tool: Tool) -> Validator:

@@ -16,7 +16,7 @@ from drawloom.sdk.connector import Connector, Fault, FaultTable, Tool, tool
 from drawloom.sdk.context import Context
 from drawloom.sdk.faults import name_fault
 from drawloom.sdk.secret import Secret
-from drawloom.sdk.streams import Chunk
+from drawloom.sdk.streams import Chunk, Stream
 from drawloom.sdk.values import Json, Row
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "Json",
     "Row",
     "Secret",
+    "Stream",
     "Tool",
     "ToolError",
     "TypedDict",

@@ -13,7 +13,7 @@ from drawloom.errors import Failure, FailureKind
 from drawloom.policies import Effect
 from drawloom.sdk import schemas
 from drawloom.sdk.connection import Connection
-from drawloom.sdk.streams import OUTPUT_SCHEMA
+from drawloom.sdk.streams import OUTPUT_SCHEMA, item_of
 
 # What the engine does itself: such a tool is a text with schemas, and is never called.
 Construct: TypeAlias = Literal["", "chain", "wait", "approve", "enrich"]
@@ -134,6 +134,18 @@ class Tool:
     def item_schema(self) -> dict[str, Any]:
         """JSON Schema (2020-12) of an item of a tool that streams."""
         return schemas.output_schema(self.adapter)
+
+    @cached_property
+    def stream_inputs(self) -> Mapping[str, Any]:
+        """The parameters that take streams, and the type of the items of each."""
+        hints = self.signature.hints
+        items = {p.name: item_of(hints[p.name]) for p in self.signature.parameters}
+        found = {name: item for name, item in items.items() if item is not None}
+        if found and (not self.is_async or self.isolation != "none"):
+            raise TypeError(
+                f"{self.name}: a tool that takes a stream is `async def`, and in this process"
+            )
+        return found
 
     @cached_property
     def input_schema(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from drawloom.sdk.context import Context
+from drawloom.sdk.streams import item_of
 
 
 class Signature:
@@ -103,6 +104,8 @@ def is_plain(annotation: Any) -> bool:
     """Whether a JSON value of this type already is the Python value (no conversion needed)."""
     if any(annotation is plain for plain in _PLAIN):
         return True
+    if item_of(annotation) is not None:
+        return True  # it makes what comes of it itself
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is typing.Annotated:
         added = annotation.__metadata__

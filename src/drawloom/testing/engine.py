@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
+import msgspec
+
 from drawloom.chains.check_tests import check_items
 from drawloom.dataflow.validation import validator_for
 from drawloom.dataflow.values import encode_value
@@ -83,22 +85,27 @@ class ScriptedEngine(SimulatedEngine):
         """What comes next of a stream whose items the test gives as one list."""
         call = command.call
         try:
-            if answer is None:
-                raise self._unanswered(made, tool)
-            if answer.after:
-                await self.clock.sleep(answer.after)
-            if answer.failure is not None:
-                raise ToolError(answer.failure)
-            check_items(tool, answer.output)
+            every = await self._items(answer, made, tool)
         except ToolError as exc:
             return CallFailed(call, exc.failure, self.clock.now)
-        except ValueInvalid as exc:
-            wrong = self._wrong(f"{made.step}: {exc}; {tool.name} cannot give that")
-            return CallFailed(call, wrong.failure, self.clock.now)
         at = command.after or 0
-        items = encode_value(answer.output[at : at + command.most])
+        items = encode_value(every[at : at + command.most])
         end = at + len(items)
         return Pulled(call, self.clock.now, len(items), end, not items, items)
+
+    async def _items(self, answer: Answer | None, made: Made, tool: Tool) -> list[Any]:
+        """All items of a stream, as the test gives them."""
+        if answer is None:
+            raise self._unanswered(made, tool)
+        if answer.after:
+            await self.clock.sleep(answer.after)
+        if answer.failure is not None:
+            raise ToolError(answer.failure)
+        try:
+            check_items(tool, answer.output)
+        except ValueInvalid as exc:
+            raise self._wrong(f"{made.step}: {exc}; {tool.name} cannot give that") from None
+        return list(answer.output)
 
     def _made(self, active: Active, command: CallTool | Pull) -> Made:
         step = command.step.name
@@ -118,7 +125,23 @@ class ScriptedEngine(SimulatedEngine):
         if tool.name == _SLEEP:
             await self.clock.sleep(command.args["seconds"])
             return {"seconds": command.args["seconds"]}
+        if tool.stream_inputs:
+            command = await self._with_items(active, command, tool)
         return await super()._answer(active, command, tool)
+
+    async def _with_items(self, active: Active, command: CallTool, tool: Tool) -> CallTool:
+        """The command, with the items that the test gives in place of each stream."""
+        args = dict(command.args)
+        for name in tool.stream_inputs:
+            if (given := args.get(name)) is None or isinstance(given, list):
+                continue
+            step = active.run.plan.by_name[given["$stream"]["step"]]
+            source: Any = step.spec
+            made = Made(step.name, command.call, given["$stream"]["args"])
+            answer = self._script.answer(made, step.name, source.name, lasting=True)
+            if answer is not None or not runs_for_real(source):
+                args[name] = encode_value(await self._items(answer, made, source))
+        return msgspec.structs.replace(command, args=args)
 
     async def _given(self, answer: Answer, made: Made, tool: Tool) -> Any:
         if answer.after:

@@ -27,7 +27,7 @@ from drawloom.drivers.embedded.event_codec import body_of, with_blobs_outside
 from drawloom.drivers.embedded.journal import Journal
 from drawloom.drivers.embedded.runner import Call, Runner
 from drawloom.drivers.embedded.telling import Telling
-from drawloom.drivers.pulling import pulled
+from drawloom.drivers.pulling import Taking, pulled
 from drawloom.errors import Failure, FailureKind, StateUnusable, ToolError
 from drawloom.facts import Sink
 from drawloom.kernel import (
@@ -472,17 +472,11 @@ class Pump:
             if waiting is None:
                 wants = prepared.wants_context
                 context = self._context(runner, command) if wants else _NO_CONTEXT
-                if connection is None and prepared.is_async:  # without a coroutine more
+                plain = prepared.is_async and not prepared.takes_streams
+                if connection is None and plain:  # without a coroutine more
                     output = prepared.begin_measured(None, command.args, context, call.measured)
                 else:
-                    output = await self.hands.call(
-                        prepared,
-                        connection,
-                        command.args,
-                        context,
-                        call.measured,
-                        command.step.resources,
-                    )
+                    output = await self._made(call, prepared, connection, context)
             if type(output) is Waiting:
                 output = prepared.check(await metered(output, call.measured), output.args)
         except (KeyboardInterrupt, GeneratorExit):
@@ -499,6 +493,18 @@ class Pump:
         except Exception as exc:  # noqa: BLE001  # a bug of ours: this run alone stops
             self._give_up(runner, exc)
         self.wake()
+
+    async def _made(
+        self, call: Call, prepared: Prepared, connection: str | None, context: Context
+    ) -> Any:
+        runner, command, measured = call.runner, call.command, call.measured
+        if prepared.takes_streams:
+            taking = Taking(self.hands, runner.run, runner.bindings, command)
+            return await taking.call(prepared, connection, context, measured)
+        resources = command.step.resources
+        return await self.hands.call(
+            prepared, connection, command.args, context, measured, resources
+        )
 
     def _end_call(self, call: Call) -> None:
         """Nobody waits for it any more."""

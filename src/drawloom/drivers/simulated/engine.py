@@ -18,7 +18,7 @@ from drawloom.chains.plan import Plan
 from drawloom.dataflow.expressions import INLINE, Budget
 from drawloom.doors import Doors
 from drawloom.drivers.answering import approved, signalled
-from drawloom.drivers.pulling import pulled
+from drawloom.drivers.pulling import Taking, pulled
 from drawloom.drivers.resolving import Resolution, resolved
 from drawloom.drivers.results import Result
 from drawloom.drivers.simulated.active import Active, StartKeys
@@ -325,6 +325,10 @@ class SimulatedEngine:
             self._stop(active, call)
         for alarm in active.timers.values():
             alarm.off = True
+        if run.plan.streams:
+            task = asyncio.create_task(self._hands.streams.close(run.run_id))
+            self._tasks.add(task)
+            task.add_done_callback(self._over)
         del self._active[run.run_id]
         self._ended[run.run_id] = run
         now = self.clock.now
@@ -390,6 +394,9 @@ class SimulatedEngine:
         slot = None if step.slot is None else active.bindings.get(step.slot, step.slot)
         if prepared.is_async or prepared.isolated or slot is not None:
             measured = Measured()
+            if prepared.takes_streams:
+                taking = Taking(self._hands, active.run, active.bindings, command)
+                return await taking.call(prepared, slot, context, measured)
             output = await self._hands.call(
                 prepared, slot, command.args, context, measured, step.resources
             )
