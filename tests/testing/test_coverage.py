@@ -28,3 +28,12 @@ def test_a_condition_that_never_skips_is_named() -> None:
     assert outcome.result is not None
     coverage.add(outcome.result)
     assert (coverage.never_ran, coverage.never_skipped) == ((), ("paid",))
+
+
+def test_what_is_pinned_or_left_out_counts_for_nothing() -> None:
+    coverage = Coverage(compile_chain(load(CHAIN), CATALOGUE.find))
+    outcome = ran("\n  - {name: a, pins: {late: {output: {id: 1}}}, only: [more]}\n")
+    assert outcome.result is not None
+    assert outcome.result.steps["paid"].status == "skipped"
+    coverage.add(outcome.result, ["late"], ["more"])
+    assert [*coverage.never_ran, *coverage.never_skipped] == ["late", "paid", "paid"]

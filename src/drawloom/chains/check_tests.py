@@ -43,6 +43,7 @@ def check_tests(desk: Desk) -> None:
             _report(desk, "bad-test", message, (*path, "name"), "give each a name of its own")
         seen.add(test["name"])
         _check_now(desk, test, path)
+        _check_part(desk, test, path)
         _check_answers(desk, test.get("answers", {}), (*path, "answers"))
         _check_events(desk, test.get("events", ()), (*path, "events"))
         _check_expect(desk, test.get("expect", {}), (*path, "expect"))
@@ -64,6 +65,28 @@ def _check_now(desk: Desk, test: Mapping[str, Any], path: Way) -> None:
     if not fits:
         message = f"{written!r} is not an instant of RFC 3339"
         _report(desk, "bad-test", message, (*path, "now"), 'write it like "2026-01-31T08:00:00Z"')
+
+
+def _check_part(desk: Desk, test: Mapping[str, Any], path: Way) -> None:
+    """A test of a part of the chain: pins and `only` name steps of the chain itself."""
+    for name, end in test.get("pins", {}).items():
+        _check_own_step(desk, name, (*path, "pins", name), at_key=True)
+        if isinstance(end, Mapping) and ("output" in end) == ("fail" in end):
+            message = "a pin is `skipped`, or has either `output` or `fail`"
+            _report(desk, "bad-test", message, (*path, "pins", name))
+    for number, name in enumerate(test.get("only", ())):
+        _check_own_step(desk, name, (*path, "only", number))
+        if name in test.get("pins", {}):
+            message = f"step {name!r} is pinned, so it cannot run"
+            _report(desk, "bad-test", message, (*path, "only", number), "take it out of one")
+
+
+def _check_own_step(desk: Desk, name: str, path: Way, *, at_key: bool = False) -> None:
+    steps = desk.chain.steps
+    if name not in steps:
+        message = f"chain {desk.chain.name!r} has no step {name!r}"
+        more = did_you_mean(name, steps) or f"its steps: {', '.join(steps)}"
+        _report(desk, "unknown-in-test", message, path, more, key=at_key)
 
 
 # -- answers ---------------------------------------------------------------------

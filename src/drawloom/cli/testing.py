@@ -75,7 +75,7 @@ def _tested(suite: Suite, project: Project, wanted: str) -> Tested:
     for case in cases:
         outcome = run_case(case, suite.plan, project.catalogue)
         if outcome.result is not None:
-            coverage.add(outcome.result)
+            coverage.add(outcome.result, case.pins, case.only)
         outcomes.append(outcome)
     whole = len(outcomes) == len(suite.cases) + len(suite.wrong)
     return Tested(suite, tuple(outcomes), coverage if whole else None)

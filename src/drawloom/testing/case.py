@@ -13,8 +13,9 @@ from drawloom.dataflow.durations import seconds
 from drawloom.dataflow.values import LARGEST_TEXT, read_json
 from drawloom.drivers.simulated.clock import BEGINNING
 from drawloom.errors import Failure, FailureKind, ValueInvalid
+from drawloom.kernel import Pin
 
-_RECORDED: Final = ("input", "answers", "expect")
+_RECORDED: Final = ("input", "pins", "answers", "expect")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,10 @@ class Happening:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One test. `expect` is as it was written; `now` in microseconds since 1970 (UTC)."""
+    """One test. `expect` is as it was written; `now` in microseconds since 1970 (UTC).
+
+    `pins` are steps that have ended already. With `only`, of the others just these run.
+    """
 
     name: str
     input: Mapping[str, Any] = field(default_factory=dict)
@@ -61,6 +65,8 @@ class Case:
     expect: Mapping[str, Any] = field(default_factory=dict)
     now: int = BEGINNING
     run: str = "test"
+    pins: Mapping[str, Pin] = field(default_factory=dict)
+    only: tuple[str, ...] | None = None
 
 
 def case_of(document: Mapping[str, Any], folder: Path) -> Case:
@@ -77,6 +83,8 @@ def case_of(document: Mapping[str, Any], folder: Path) -> Case:
         whole.get("expect", {}),
         _instant(whole["now"]) if "now" in whole else BEGINNING,
         whole.get("run", "test"),
+        {step: _pin(written) for step, written in whole.get("pins", {}).items()},
+        tuple(whole["only"]) if "only" in whole else None,
     )
 
 
@@ -111,19 +119,29 @@ def _answers(written: Any) -> Answers:
 
 
 def _answer(entry: Mapping[str, Any]) -> Answer:
-    failure = None
-    if "fail" in entry:
-        fail = entry["fail"]
-        kind = FailureKind(fail["kind"])
-        failure = Failure(
-            kind,
-            fail.get("message", f"{kind}, as the test says"),
-            fail.get("retry_after"),
-            fail.get("details"),
-            fail.get("harmless", False),
-        )
     after = seconds(entry["after"]) if "after" in entry else 0.0
-    return Answer(entry.get("output"), failure, after, entry.get("times", 1))
+    return Answer(entry.get("output"), _failure(entry), after, entry.get("times", 1))
+
+
+def _failure(entry: Mapping[str, Any]) -> Failure | None:
+    if "fail" not in entry:
+        return None
+    fail = entry["fail"]
+    kind = FailureKind(fail["kind"])
+    return Failure(
+        kind,
+        fail.get("message", f"{kind}, as the test says"),
+        fail.get("retry_after"),
+        fail.get("details"),
+        fail.get("harmless", False),
+    )
+
+
+def _pin(written: Any) -> Pin:
+    if isinstance(written, str):
+        return Pin("skipped")
+    failure = _failure(written)
+    return Pin("succeeded" if failure is None else "failed", written.get("output"), failure)
 
 
 def _happening(written: Mapping[str, Any]) -> Happening:

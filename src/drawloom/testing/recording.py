@@ -14,7 +14,7 @@ from drawloom.chains.plan import Plan
 from drawloom.drivers.embedded.store import History, RunRecord, Store, StoredEvent
 from drawloom.drivers.family import handler_id
 from drawloom.errors import Failure, FailureKind, ValueInvalid
-from drawloom.kernel import CallFailed, CallSucceeded, CancelRequested, Resolved, Started
+from drawloom.kernel import CallFailed, CallSucceeded, CancelRequested, Pin, Resolved, Started
 from drawloom.sdk import Tool
 from drawloom.testing.engine import runs_for_real
 from drawloom.testing.masking import Masking
@@ -43,9 +43,9 @@ class Recorded:
         return len(msgspec.json.encode(self.test)) > LARGE
 
     def split(self, file: str) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The test, and what stands in *file* beside it: input, answers and output."""
+        """The test, and what stands in *file* beside it: input, pins, answers and output."""
         expect = dict(self.test["expect"])
-        beside = {name: self.test[name] for name in ("input", "answers") if name in self.test}
+        beside = {name: self.test[name] for name in ("input", "pins", "answers") if name in self.test}
         beside["expect"] = {name: expect.pop(name) for name in ("output",) if name in expect}
         rest = {name: value for name, value in self.test.items() if name not in beside}
         return {**rest, "recorded": file, "expect": expect}, beside
@@ -54,17 +54,16 @@ class Recorded:
 def recorded(store: Store, record: RunRecord, find_tool: Callable[[str], Tool]) -> Recorded:
     """A test of the run that passes on the chain as it was then.
 
-    Raises `ValueInvalid` for a run that is not over, or that was only a part of
-    its chain, and `JournalMismatch` where it cannot be worked out.
+    A run of a part of its chain gives a test with its pins and its `only`. Raises
+    `ValueInvalid` for a run that is not over, and `JournalMismatch` where it cannot
+    be worked out.
     """
     if not record.over:
         raise ValueInvalid(
             f"run {record.id} is {record.status}; a test is made of one that is over"
         )
     history = store.history(record, find_tool)
-    start = history.events[0].event
-    if not isinstance(start, Started) or start.pins or start.only is not None:
-        raise ValueInvalid(f"run {record.id} ran a part of its chain; a test is of a whole run")
+    start = _start(history)
     plan = history.run.plan
     if streams := [step.name for step in plan.steps if step.construct == "stream"]:
         raise ValueInvalid(
@@ -78,6 +77,8 @@ def recorded(store: Store, record: RunRecord, find_tool: Callable[[str], Tool]) 
         "run": record.id,
         "now": _instant(start.at),
         "input": start.input,
+        "pins": {name: _pin(pin) for name, pin in (start.pins or {}).items()},
+        "only": list(start.only or ()),
         "answers": answers,
         "events": _events(history.events, start.at),
         "expect": _expect(history, record),
@@ -85,6 +86,18 @@ def recorded(store: Store, record: RunRecord, find_tool: Callable[[str], Tool]) 
     masking = Masking()
     masked = masking.mask({name: value for name, value in test.items() if value not in ({}, [])})
     return Recorded(masked, plan, tuple(masking.masked))
+
+
+def _start(history: History) -> Started:
+    start = history.events[0].event
+    assert isinstance(start, Started)
+    return start
+
+
+def _pin(pin: Pin) -> dict[str, Any] | str:
+    if pin.failure is not None:
+        return {"fail": _failure(pin.failure)}
+    return "skipped" if pin.status == "skipped" else {"output": pin.output}
 
 
 def _instant(micros: int) -> str:
@@ -145,9 +158,10 @@ def _step(call: str) -> str:
 def _wholes(history: History) -> dict[str, dict[str, Any]]:
     """What the engine did itself (sub-chains, waits, approvals), by the end of the step."""
     found: dict[str, dict[str, Any]] = {}
+    pins = _start(history).pins or {}
     for life in history.run.lives:
         result = history.steps[life.step.name].result
-        if not life.step.construct:
+        if not life.step.construct or life.step.name in pins:
             continue
         if result.status == "succeeded":
             found[life.step.name] = {"output": result.output}

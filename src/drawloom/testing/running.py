@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
@@ -14,7 +13,7 @@ from drawloom.drivers.starting import Beginning
 from drawloom.errors import DrawloomError
 from drawloom.kernel import Pin
 from drawloom.runtime import Catalogue
-from drawloom.testing.case import Answers, Case
+from drawloom.testing.case import Case
 from drawloom.testing.engine import ScriptedEngine
 from drawloom.testing.expecting import unmet
 from drawloom.testing.outside import Outside
@@ -70,7 +69,8 @@ async def _run(
     case: Case, plan: Plan, catalogue: Catalogue, script: Script, longest: float
 ) -> Result:
     clock = Clock(case.now)
-    beginning = Beginning(pins=_pins(case.answers, plan, script))
+    pins = {**_wholes(case, plan, script), **case.pins}
+    beginning = Beginning(pins=pins, only=case.only)
     async with asyncio.timeout(longest), ScriptedEngine(catalogue, clock, script, plan.name) as it:
         run_id = await it.start(plan, case.input, run_id=case.run, beginning=beginning)
         outside = Outside(it, run_id, case.happenings)
@@ -82,12 +82,12 @@ async def _run(
         return result
 
 
-def _pins(answers: Mapping[str, Answers], plan: Plan, script: Script) -> dict[str, Pin]:
+def _wholes(case: Case, plan: Plan, script: Script) -> dict[str, Pin]:
     """Answers that stand for a whole step: of what the engine does itself there are no calls."""
     pins: dict[str, Pin] = {}
-    for key, given in answers.items():
+    for key, given in case.answers.items():
         step = plan.by_name.get(key)
-        if step is not None and step.construct not in ("", "stream"):
+        if step is not None and step.construct not in ("", "stream") and key not in case.pins:
             answer = given.each[0]
             failed = answer.failure is not None
             pins[key] = Pin("failed" if failed else "succeeded", answer.output, answer.failure)
