@@ -61,3 +61,61 @@ def test_a_stream_without_an_answer_is_not_opened() -> None:
     assert outcome.lines[0].startswith(
         "step source calls my.numbers (read), and the test gives no"
     )
+
+
+BATCHES = """\
+chain: batches
+steps:
+  source: {use: my.numbers}
+  each: {use: core.transform, for_each: "${steps.source}", batch: 2, with: {value: "${item}"}}
+output: "${steps.each}"
+"""
+
+
+@pytest.mark.parametrize(
+    ("answer", "verdict", "line"),
+    [
+        ("{output: [1, 2, 3]}", "passed", ""),
+        (
+            "{output: [1, 2, 3], chunks: [1]}",
+            "failed",
+            "output/0/value: expected 2 items, got 1: [1]",
+        ),
+        ("{output: [1, 2, 3], chunks: [3]}", "wrong", "source: a chunk of 3 items, where at most"),
+    ],
+)
+def test_an_answer_says_how_its_items_come(answer: str, verdict: str, line: str) -> None:
+    test = f"{{name: a, answers: {{source: {answer}}}, expect: {{output: [{{value: [1, 2]}}, {{value: [3]}}]}}}}"
+    found = load(f"{BATCHES}tests: [{test}]")
+    plan = compile_chain(found, STREAMING.find)
+    outcome = run_case(case_of(found.tests[0], Path()), plan, STREAMING)
+    assert (outcome.verdict, "".join(outcome.lines[:1])[: len(line)]) == (verdict, line), outcome
+
+
+def test_a_reading_in_the_middle_may_fail() -> None:
+    """The answers before it stand, and the next attempt goes on where the stream stood."""
+    answers = """
+    answers:
+      source: {output: [1, 2, 3]}
+      "each<2#1": {fail: {kind: transient}}
+    expect: {output: [2, 4, 6]}
+"""
+    found = load(f"{STREAM}tests:\n  - name: a{answers}")
+    assert findings_of_tests(found, STREAMING) == ()
+    plan = compile_chain(found, STREAMING.find)
+    outcome = run_case(case_of(found.tests[0], Path()), plan, STREAMING)
+    assert outcome.verdict == "passed", outcome.lines
+    assert outcome.result is not None
+    assert outcome.result.steps["each"].seconds > 1800
+
+
+@pytest.mark.parametrize(
+    ("answers", "says"),
+    [
+        ("{source: {output: [1, 2], chunks: [1]}}", "the chunks have 1 items, and the answer 2"),
+        ("{each: {output: 1, chunks: [1]}}", "my.twice gives no stream"),
+    ],
+)
+def test_chunks_are_checked(answers: str, says: str) -> None:
+    found = findings_of_tests(load(f"{STREAM}tests: [{{name: a, answers: {answers}}}]"), STREAMING)
+    assert [(f.code, f.message[: len(says)]) for f in found] == [("bad-answer", says)]

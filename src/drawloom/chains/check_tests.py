@@ -114,6 +114,7 @@ def _check_answer(desk: Desk, entry: Mapping[str, Any], tool: Any, path: Way) ->
         more = "give `output: null` for a tool that gives nothing"
         _report(desk, "bad-answer", message, path, more)
     elif "output" in entry and tool is not None:
+        _check_chunks(desk, entry, tool, path)
         try:
             if getattr(tool, "streams", False):
                 check_items(tool, entry["output"])
@@ -123,6 +124,19 @@ def _check_answer(desk: Desk, entry: Mapping[str, Any], tool: Any, path: Way) ->
             message = f"{tool.name} cannot give that: {exc.reason}"
             more = f"see `drawloom tools show {tool.name}`"
             _report(desk, "bad-answer", message, (*path, "output", *_way(exc.path)), more)
+
+
+def _check_chunks(desk: Desk, entry: Mapping[str, Any], tool: Any, path: Way) -> None:
+    """Whether the `chunks` of an answer are those of a stream, and give all of its items."""
+    chunks, items = entry.get("chunks"), entry["output"]
+    if chunks is None:
+        return
+    if not getattr(tool, "streams", False):
+        message = f"{tool.name} gives no stream, so its answer comes in one piece"
+        _report(desk, "bad-answer", message, (*path, "chunks"), "remove `chunks`")
+    elif isinstance(items, list) and sum(chunks) != len(items):
+        message = f"the chunks have {sum(chunks)} items, and the answer {len(items)}"
+        _report(desk, "bad-answer", message, (*path, "chunks"))
 
 
 def check_items(tool: Any, items: Any) -> None:
@@ -182,7 +196,7 @@ def step_named(desk: Desk, key: str) -> tuple[Chain | None, Step | None, tuple[s
         if chain is None:
             return None, None, (f"there is no chain {prefix!r}", "write CHAIN/STEP")
     assert chain is not None
-    name = place.partition("#")[0].partition("[")[0].partition("!")[0]
+    name = place.partition("#")[0].partition("[")[0].partition("!")[0].partition("<")[0]
     step = chain.steps.get(name)
     if step is None:
         more = did_you_mean(name, chain.steps) or f"its steps: {', '.join(chain.steps)}"

@@ -83,7 +83,13 @@ def _ended() -> dict[str, Any]:
 
 def _answer() -> dict[str, Any]:
     return {
-        "output": {"description": "What the tool gives."},
+        "output": {"description": "What the tool gives; of a stream the list of its items."},
+        "chunks": {
+            "description": "Of a stream: how many items come at a time, one after the other; "
+            "else as many as are asked for.",
+            "type": "array",
+            "items": {"description": "A number of items.", "type": "integer", "minimum": 1},
+        },
         "fail": _fixed("How the call goes wrong.", _failure(), "kind"),
         "after": _duration("How long the call takes, in virtual time."),
     }

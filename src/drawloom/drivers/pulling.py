@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from drawloom.errors import Failure, FailureKind
-from drawloom.kernel import CallFailed, Event
+from drawloom.kernel import CallFailed
 from drawloom.kernel.messages import Pull, Pulled
 from drawloom.runtime.calling import Hands, failure_of
 from drawloom.sdk import Context
@@ -15,7 +15,7 @@ from drawloom.sdk import Context
 
 async def pulled(
     hands: Hands, run_id: str, connection: str | None, command: Pull, now: Callable[[], int]
-) -> Event:
+) -> Pulled | CallFailed:
     """The answer to *command*. Cancelling it closes the stream."""
     tool: Any = command.step.spec
     reader = (run_id, command.call.partition("#")[0].partition("<")[0])

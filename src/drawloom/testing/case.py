@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,12 +21,17 @@ _RECORDED: Final = ("input", "pins", "answers", "expect")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one call is answered with: an output or a failure, `after` some virtual seconds."""
+    """What one call is answered with: an output or a failure, `after` some virtual seconds.
+
+    `chunk_ends` says where each chunk of a stream ends; empty, as many items come as are
+    asked for.
+    """
 
     output: Any = None
     failure: Failure | None = None
     after: float = 0.0
     times: int = 1
+    chunk_ends: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +126,8 @@ def _answers(written: Any) -> Answers:
 
 def _answer(entry: Mapping[str, Any]) -> Answer:
     after = seconds(entry["after"]) if "after" in entry else 0.0
-    return Answer(entry.get("output"), _failure(entry), after, entry.get("times", 1))
+    ends = tuple(accumulate(entry.get("chunks", ())))
+    return Answer(entry.get("output"), _failure(entry), after, entry.get("times", 1), ends)
 
 
 def _failure(entry: Mapping[str, Any]) -> Failure | None:
