@@ -55,6 +55,17 @@ def test_a_page_that_is_out_of_date_is_noticed(tmp_path: Path) -> None:
     assert "failures.md is out of date" in done.stdout
 
 
+def test_every_command_has_its_own_text() -> None:
+    from drawloom.cli.commands import app_for
+
+    text = page("cli.md")
+    app = app_for()
+    for group in ("runs", "tools", "cache", "schema"):
+        for name in app[group]:
+            if not name.startswith("-"):
+                assert f"\n#### drawloom {group} {name}\n" in text
+
+
 def test_every_tool_and_each_of_its_fields_is_named() -> None:
     for tool in Catalogue().tools():
         text = page(f"tools/{tool.name.partition('.')[0]}.md")
