@@ -15,7 +15,7 @@ from drawloom.kernel import Pin
 from drawloom.runtime import Catalogue
 from drawloom.testing.case import Case
 from drawloom.testing.engine import ScriptedEngine
-from drawloom.testing.expecting import unmet
+from drawloom.testing.expecting import Seen, unmet
 from drawloom.testing.outside import Outside
 from drawloom.testing.script import Script
 
@@ -29,14 +29,19 @@ Verdict: TypeAlias = Literal["passed", "failed", "wrong"]
 class Outcome:
     """How a test went: `failed` where the chain is not as expected, `wrong` where the test is.
 
-    `seconds` is real time. `result` is None where the run could not begin.
+    `seconds` is real time. `seen` is None where the run did not come to an end.
     """
 
     name: str
     problems: tuple[str, ...] = ()
     differences: tuple[str, ...] = ()
     seconds: float = 0.0
-    result: Result | None = field(default=None, compare=False)
+    seen: Seen | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def result(self) -> Result | None:
+        """How the run ended, or stands; None where it could not begin."""
+        return None if self.seen is None else self.seen.result
 
     @property
     def verdict(self) -> Verdict:
@@ -60,9 +65,9 @@ def run_case(case: Case, plan: Plan, catalogue: Catalogue, longest: float = LONG
         return Outcome(case.name, (*script.problems, problem), (), time.perf_counter() - began)
     except DrawloomError as exc:
         return Outcome(case.name, (str(exc),), (), time.perf_counter() - began)
-    found = unmet(case, result, script)
+    seen = Seen(case, result, script)
     problems = (*script.problems, *script.unused())
-    return Outcome(case.name, problems, tuple(found), time.perf_counter() - began, result)
+    return Outcome(case.name, problems, tuple(unmet(seen)), time.perf_counter() - began, seen)
 
 
 async def _run(
