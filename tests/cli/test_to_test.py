@@ -150,6 +150,7 @@ def test_a_run_from_a_step_on_becomes_a_test(shop: Bench) -> None:
     assert "answers" not in done.json["test"]
 
 
+@pytest.mark.slow
 def test_a_resolved_call_is_an_event_of_the_test(shop: Bench) -> None:
     process = shop.under_way("pay", "paying.yaml")
     while not shop.lines("paid"):

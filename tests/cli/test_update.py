@@ -71,6 +71,7 @@ def test_nothing_is_written_without_a_yes(bench: Bench, file: Path) -> None:
     assert bench.here("test", "--yes").code == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("word", "after", "code"), [("y", AFTER, 0), ("", TESTS, 1)])
 def test_a_person_at_a_terminal_is_asked(
     bench: Bench, file: Path, word: str, after: str, code: int
