@@ -44,6 +44,7 @@ def test_the_generated_pages_are_current() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_a_page_that_is_out_of_date_is_noticed(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "docs", tmp_path / "docs")
     shutil.copytree(ROOT / "tools", tmp_path / "tools")
@@ -53,6 +54,17 @@ def test_a_page_that_is_out_of_date_is_noticed(tmp_path: Path) -> None:
     done = generate("--check", folder=tmp_path)
     assert done.returncode == 1
     assert "failures.md is out of date" in done.stdout
+
+
+def test_every_command_has_its_own_text() -> None:
+    from drawloom.cli.commands import app_for
+
+    text = page("cli.md")
+    app = app_for()
+    for group in ("runs", "tools", "cache", "schema"):
+        for name in app[group]:
+            if not name.startswith("-"):
+                assert f"\n#### drawloom {group} {name}\n" in text
 
 
 def test_every_tool_and_each_of_its_fields_is_named() -> None:

@@ -50,6 +50,51 @@ def test_a_column(bench: Bench) -> None:
     assert bench.here("impact", "--column", "users.total").out == "nothing breaks in 5 chains\n"
 
 
+def test_all_tools_against_those_that_were_saved(bench: Bench) -> None:
+    written = bench.here("tools", "schemas").out
+    (bench.folder / "before.json").write_text(written)
+    done = bench.here("impact", "--against", "before.json")
+    assert (done.code, done.out) == (0, "nothing breaks in 4 chains\n")
+
+    text = (bench.folder / "tools.py").read_text()
+    text = text.replace("async def pay(amount: int)", "async def pay(sum: int)")
+    text = text.replace("{amount}", "{sum}").replace('{"paid": amount}', '{"paid": sum}')
+    text = text.replace('@tool(effect="idempotent")', '@tool(effect="once")')
+    text = text.replace("async def gate(", "async def door(")
+    (bench.folder / "tools.py").write_text(text)
+    done = bench.here("impact", "--against", "before.json", "--json")
+    assert done.code == 1
+    assert done.json["changes"] == [
+        {"tool": "my.gate", "what": ["gone"]},
+        {"tool": "my.mark", "what": ["effect idempotent -> once"]},
+        {"tool": "my.pay", "what": ["input"]},
+    ]
+    assert {(one["chain"], one["step"], one["certainty"]) for one in done.json["impacts"]} == {
+        ("paying", "pay", "breaks"),
+        ("waiting", "held", "breaks"),
+        ("waiting", "after", "may"),
+    }
+    done = bench.here("impact", "double.yaml", "--against", "before.json")
+    assert (done.code, done.out.splitlines()[0]) == (0, "my.gate: gone")
+
+
+def test_all_tools_against_those_of_another_folder(
+    bench: Bench, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Another version of the project stands beside it, as `git worktree` puts it."""
+    other = tmp_path_factory.mktemp("other")
+    text = (bench.folder / "tools.py").read_text()
+    (other / "tools.py").write_text(text.replace("amount", "sum"))
+    done = bench.here("impact", "paying.yaml", "--against", other)
+    assert (done.code, "drawloom.toml in it" in done.err) == (2, True)
+    (other / "drawloom.toml").write_text('tools = ["tools.py"]\n')
+    (bench.folder / "paying.yaml").write_text(
+        (bench.folder / "paying.yaml").read_text().replace('{amount: "$', '{sum: "$')
+    )
+    done = bench.here("impact", "paying.yaml", "--against", other)
+    assert (done.code, "breaks paying.pay: my.pay needs 'amount'" in done.out) == (1, True)
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
@@ -62,6 +107,9 @@ def test_a_column(bench: Bench) -> None:
         (["--tool", "my.pay", "--rename-input", "amount"], "OLD=NEW"),
         (["--tool", "my.pay", "--schema", "none.json"], "there is no file"),
         (["none.yaml", "--column", "a.b"], "there is no file"),
+        (["--against", "none.json"], "git worktree add"),
+        (["--against", "double.yaml"], "drawloom tools schemas"),
+        (["--against", "x.json", "--tool", "my.pay"], "leave --tool out"),
     ],
 )
 def test_a_change_that_makes_no_sense(bench: Bench, words: list[str], says: str) -> None:

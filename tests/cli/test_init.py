@@ -18,6 +18,7 @@ COMMANDS = [
 GROUPS = ("tools", "runs", "schema")
 
 
+@pytest.mark.slow
 def test_a_new_project_runs_at_once_and_its_test_passes(bench: Any) -> None:
     assert bench.here("init", "fresh").code == 0
     fresh = bench.folder / "fresh"

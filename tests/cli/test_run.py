@@ -179,6 +179,7 @@ def test_a_chain_elsewhere_uses_its_own_project(
     assert f"--project {tmp_path.name}" in done.out
 
 
+@pytest.mark.slow
 def test_a_narrow_terminal_breaks_lines_and_nothing_else(bench: Any) -> None:
     bench.apart("run", "failing.yaml")
     listed = bench.apart("runs", "list", COLUMNS="40")

@@ -123,12 +123,34 @@ def test_nothing_is_overwritten(shop: Bench, ran: Callable[..., str]) -> None:
     assert shop.here("runs", "to-test", "nope").code == 2
 
 
-def test_a_run_of_a_part_is_no_test(shop: Bench) -> None:
-    run = shop.here("run", "rows.yaml", "--json", "--pin", "rows=[]").json["run"]
-    done = shop.here("runs", "to-test", run)
-    assert (done.code, "a part of its chain" in done.err) == (2, True)
+def test_a_run_of_a_part_becomes_a_test_of_that_part(shop: Bench) -> None:
+    """Pins and `only` are in the test, and what was pinned is not called when it is run."""
+    words = ("--pin", 'each=[{"id": "c-1"}]', "--only", "said", "-i", "amounts=[5]")
+    token = "tuppence-" + "halfpenny"
+    run = shop.here("run", "charging.yaml", "--json", *words, "-i", f"token={token}").json["run"]
+    done = shop.here("runs", "to-test", run, "--out", "charging.test.yaml", "--json")
+    assert done.code == 0, done.err
+    test = done.json["test"]
+    assert test["pins"] == {"each": {"output": [{"id": "c-1"}]}}
+    assert (test["only"], test["expect"]["output"]) == (["said"], {"said": {"value": "with ***"}})
+    tested = shop.here("test", "charging.test.yaml", "--json", "--junit", "report.xml")
+    assert tested.code == 0, tested.out
+    assert tested.json["suites"][0]["coverage"]["never_ran"] == ["each"]
+    assert f'name="as run {run}"' in (shop.folder / "report.xml").read_text()
+    assert shop.lines("charged") == []
 
 
+def test_a_run_from_a_step_on_becomes_a_test(shop: Bench) -> None:
+    run = shop.here("run", "charging.yaml", "--json", "-i", "amounts=[5]", "-i", "token=tuppence")
+    again = shop.here("runs", "rerun", run.json["run"], "--from", "said", "--json")
+    assert again.code == 0, again.err
+    done = shop.here("runs", "to-test", again.json["run"], "--json")
+    assert done.code == 0, done.err
+    assert done.json["test"]["pins"]["each"]["output"][0]["amount"] == 5
+    assert "answers" not in done.json["test"]
+
+
+@pytest.mark.slow
 def test_a_resolved_call_is_an_event_of_the_test(shop: Bench) -> None:
     process = shop.under_way("pay", "paying.yaml")
     while not shop.lines("paid"):

@@ -98,6 +98,7 @@ def test_jsonata_compliance() -> None:
     assert len(tested) >= 1_650
 
 
+@pytest.mark.slow
 def test_what_is_known_to_differ_still_differs() -> None:
     """So that no name stays in the list when its reason is gone."""
     cases, datasets = jsonata_cases()
@@ -105,6 +106,7 @@ def test_what_is_known_to_differ_still_differs() -> None:
     assert differs == KNOWN
 
 
+@pytest.mark.slow
 def test_our_limits_stop_what_is_beyond_them() -> None:
     cases, datasets = jsonata_cases()
     for case in cases:

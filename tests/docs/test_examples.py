@@ -26,6 +26,7 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from drawloom.chains.check import check_text
 from drawloom.project import Project
@@ -75,7 +76,10 @@ def docstrings() -> list[tuple[str, str]]:
     """Module path and docstring, for those with an example: fenced, or indented and a program."""
     found = []
     for path in sorted((ROOT / "src").rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
+        source = path.read_text()
+        if "```" not in source and "    import drawloom\n" not in source:
+            continue
+        for node in ast.walk(ast.parse(source)):
             if isinstance(
                 node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
             ):
@@ -97,13 +101,20 @@ def catalogue() -> Catalogue:
     return Catalogue(code_steps=True)
 
 
+@pytest.fixture(scope="session")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data of the main example, fetched once."""
+    folder = tmp_path_factory.mktemp("data")
+    command = [sys.executable, ROOT / "tools/example_data.py", "seattle-weather.csv", folder]
+    subprocess.run(command, check=True, timeout=60)
+    return folder
+
+
 @pytest.fixture
-def desk(tmp_path: Path) -> Path:
+def desk(tmp_path: Path, data: Path) -> Path:
     """A folder to work in, with the examples and their data in it."""
     shutil.copytree(ROOT / "examples", tmp_path / "examples", ignore=UNWANTED)
-    data = tmp_path / "examples/seattle/data"
-    command = [sys.executable, ROOT / "tools/example_data.py", "seattle-weather.csv", data]
-    subprocess.run(command, check=True, timeout=60)
+    shutil.copytree(data, tmp_path / "examples/seattle/data", dirs_exist_ok=True)
     return tmp_path
 
 
@@ -191,15 +202,21 @@ def work_through(text: str, desk: Path, catalogue: Catalogue) -> None:
             raise AssertionError(f"the example at line {block.line}:\n{exc}") from None
 
 
-@pytest.mark.parametrize("page", pages(), ids=lambda p: str(p.relative_to(ROOT)))
+def parameter(name: str, value: object, text: str) -> ParameterSet:
+    """A page or docstring, slow where a process is started for an example of it."""
+    starts = any(block.language in ("console", "python") for block in blocks(text))
+    return pytest.param(value, marks=pytest.mark.slow if starts else (), id=name)
+
+
+@pytest.mark.parametrize(
+    "page", [parameter(str(p.relative_to(ROOT)), p, p.read_text("utf-8")) for p in pages()]
+)
 def test_the_examples_of_a_page_run(page: Path, desk: Path, catalogue: Catalogue) -> None:
     work_through(page.read_text(encoding="utf-8"), desk, catalogue)
 
 
-@pytest.mark.parametrize(("where", "text"), [pytest.param(*d, id=d[0]) for d in docstrings()])
-def test_the_examples_of_a_docstring_run(
-    where: str, text: str, desk: Path, catalogue: Catalogue
-) -> None:
+@pytest.mark.parametrize("text", [parameter(where, text, text) for where, text in docstrings()])
+def test_the_examples_of_a_docstring_run(text: str, desk: Path, catalogue: Catalogue) -> None:
     work_through(text, desk, catalogue)
 
 

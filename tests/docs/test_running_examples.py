@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow  # each is a real process
+
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
 

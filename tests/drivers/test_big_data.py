@@ -119,6 +119,7 @@ def assert_whole(folder: Path, rows: int) -> None:
     assert number == rows - 1
 
 
+@pytest.mark.slow
 def test_a_file_goes_through_under_two_kills(tmp_path: Path) -> None:
     size = prepared(tmp_path, 40_000, 1_000, 1_000)
     assert size > 40 * 1000 * 1000
@@ -138,6 +139,7 @@ def test_two_gigabytes_go_through_under_two_kills(tmp_path: Path) -> None:
     assert told["memory"] < 200 << 20
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_items_stay_small(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tests.drivers.fan_out_child", str(tmp_path), "100000"],

@@ -13,18 +13,15 @@ GREEDY = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "hostile",
-    [ENDLESS, pytest.param(GREEDY, marks=pytest.mark.slow)],
+    [ENDLESS, GREEDY],
     ids=["endless", "greedy"],
 )
 @pytest.mark.parametrize(
     "place",
-    [
-        "with",
-        pytest.param("when", marks=pytest.mark.slow),
-        pytest.param("output", marks=pytest.mark.slow),
-    ],
+    ["with", "when", "output"],
 )
 async def test_fifty_other_runs_finish_before_the_hostile_one(
     make_engine: MakeEngine, compile_for: Compile, hostile: str, place: str

@@ -65,6 +65,7 @@ async def test_one_step_over_its_limit_fails_and_the_others_go_on() -> None:
     assert failure.details == {"limit": "cpu", "allowed": 0.1}
 
 
+@pytest.mark.slow
 async def test_a_call_out_of_time_has_its_process_killed(tmp_path: Path) -> None:
     plan = plan_of(
         f"  a: {{use: my.sleeping, with: {{folder: {tmp_path}}}, timeout: 3s,"

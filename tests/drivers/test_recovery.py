@@ -198,6 +198,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.slow
 def test_a_tool_that_ends_the_process_is_not_called_for_ever(tmp_path: Path) -> None:
     command = [sys.executable, "-c", EXITS, str(tmp_path)]
     ends = [

@@ -53,7 +53,11 @@ def ran(tool_name: str, answers: dict[str, object]) -> Outcome:
     [
         ({"source": {"output": [1, 2, 3]}}, "passed", ""),
         ({"source": {"output": [1, 2]}}, "failed", "output: expected 6, got 3"),
-        ({"source": {"fail": {"kind": "denied"}}}, "failed", "status: expected succeeded, got failed: denied"),
+        (
+            {"source": {"fail": {"kind": "denied"}}},
+            "failed",
+            "status: expected succeeded, got failed: denied",
+        ),
         ({"source": {"output": 3}}, "wrong", "source: the answer of a stream is the list"),
         ({}, "wrong", "step source calls my.numbers (read), and the test gives no answer"),
     ],

@@ -43,6 +43,7 @@ def check_tests(desk: Desk) -> None:
             _report(desk, "bad-test", message, (*path, "name"), "give each a name of its own")
         seen.add(test["name"])
         _check_now(desk, test, path)
+        _check_part(desk, test, path)
         _check_answers(desk, test.get("answers", {}), (*path, "answers"))
         _check_events(desk, test.get("events", ()), (*path, "events"))
         _check_expect(desk, test.get("expect", {}), (*path, "expect"))
@@ -64,6 +65,28 @@ def _check_now(desk: Desk, test: Mapping[str, Any], path: Way) -> None:
     if not fits:
         message = f"{written!r} is not an instant of RFC 3339"
         _report(desk, "bad-test", message, (*path, "now"), 'write it like "2026-01-31T08:00:00Z"')
+
+
+def _check_part(desk: Desk, test: Mapping[str, Any], path: Way) -> None:
+    """A test of a part of the chain: pins and `only` name steps of the chain itself."""
+    for name, end in test.get("pins", {}).items():
+        _check_own_step(desk, name, (*path, "pins", name), at_key=True)
+        if isinstance(end, Mapping) and ("output" in end) == ("fail" in end):
+            message = "a pin is `skipped`, or has either `output` or `fail`"
+            _report(desk, "bad-test", message, (*path, "pins", name))
+    for number, name in enumerate(test.get("only", ())):
+        _check_own_step(desk, name, (*path, "only", number))
+        if name in test.get("pins", {}):
+            message = f"step {name!r} is pinned, so it cannot run"
+            _report(desk, "bad-test", message, (*path, "only", number), "take it out of one")
+
+
+def _check_own_step(desk: Desk, name: str, path: Way, *, at_key: bool = False) -> None:
+    steps = desk.chain.steps
+    if name not in steps:
+        message = f"chain {desk.chain.name!r} has no step {name!r}"
+        more = did_you_mean(name, steps) or f"its steps: {', '.join(steps)}"
+        _report(desk, "unknown-in-test", message, path, more, key=at_key)
 
 
 # -- answers ---------------------------------------------------------------------
@@ -91,6 +114,7 @@ def _check_answer(desk: Desk, entry: Mapping[str, Any], tool: Any, path: Way) ->
         more = "give `output: null` for a tool that gives nothing"
         _report(desk, "bad-answer", message, path, more)
     elif "output" in entry and tool is not None:
+        _check_chunks(desk, entry, tool, path)
         try:
             if getattr(tool, "streams", False):
                 check_items(tool, entry["output"])
@@ -100,6 +124,19 @@ def _check_answer(desk: Desk, entry: Mapping[str, Any], tool: Any, path: Way) ->
             message = f"{tool.name} cannot give that: {exc.reason}"
             more = f"see `drawloom tools show {tool.name}`"
             _report(desk, "bad-answer", message, (*path, "output", *_way(exc.path)), more)
+
+
+def _check_chunks(desk: Desk, entry: Mapping[str, Any], tool: Any, path: Way) -> None:
+    """Whether the `chunks` of an answer are those of a stream, and give all of its items."""
+    chunks, items = entry.get("chunks"), entry["output"]
+    if chunks is None:
+        return
+    if not getattr(tool, "streams", False):
+        message = f"{tool.name} gives no stream, so its answer comes in one piece"
+        _report(desk, "bad-answer", message, (*path, "chunks"), "remove `chunks`")
+    elif isinstance(items, list) and sum(chunks) != len(items):
+        message = f"the chunks have {sum(chunks)} items, and the answer {len(items)}"
+        _report(desk, "bad-answer", message, (*path, "chunks"))
 
 
 def check_items(tool: Any, items: Any) -> None:
@@ -159,7 +196,7 @@ def step_named(desk: Desk, key: str) -> tuple[Chain | None, Step | None, tuple[s
         if chain is None:
             return None, None, (f"there is no chain {prefix!r}", "write CHAIN/STEP")
     assert chain is not None
-    name = place.partition("#")[0].partition("[")[0].partition("!")[0]
+    name = place.partition("#")[0].partition("[")[0].partition("!")[0].partition("<")[0]
     step = chain.steps.get(name)
     if step is None:
         more = did_you_mean(name, chain.steps) or f"its steps: {', '.join(chain.steps)}"

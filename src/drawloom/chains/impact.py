@@ -6,7 +6,7 @@ change.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
@@ -78,9 +78,17 @@ def impact_of(
     chain: Chain, tools: ToolFinder, changed: ChangedTool, find_chain: FindChain | None = None
 ) -> tuple[Impact, ...]:
     """What breaks in *chain*, in the order of its text."""
-    before = {_same(found) for found in check(chain, tools, find_chain)}
+    before = check(chain, tools, find_chain)
     after = check(chain, ChangedCatalogue(tools, changed), find_chain)
-    return tuple(_impact(chain, found) for found in after if _same(found) not in before)
+    return impact_of_findings(chain, before, after)
+
+
+def impact_of_findings(
+    chain: Chain, before: Iterable[Finding], after: Iterable[Finding]
+) -> tuple[Impact, ...]:
+    """What is new in *after*."""
+    known = {_same(found) for found in before}
+    return tuple(_impact(chain, found) for found in after if _same(found) not in known)
 
 
 def _same(finding: Finding) -> tuple[str, str, str]:

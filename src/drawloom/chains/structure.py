@@ -20,7 +20,7 @@ from drawloom.chains.findings import (
 )
 from drawloom.chains.schema import CHAIN_NAME, NAME, SEMVER, SLOT, WHOLE_REFERENCE, chain_schema
 from drawloom.chains.source import Source
-from drawloom.chains.tests_schema import STEP_STATUS, STEP_STATUSES
+from drawloom.chains.tests_schema import SKIPPED, STEP_STATUS, STEP_STATUSES
 from drawloom.dataflow.durations import DURATION_PATTERN
 
 _PATTERNS = {
@@ -31,6 +31,7 @@ _PATTERNS = {
     SEMVER: ("a version", 'write it as MAJOR.MINOR.PATCH, such as "1.2.0"'),
     WHOLE_REFERENCE: ("a reference", "write the whole text as one ${…}"),
     STEP_STATUS: ("a status of a step", f"write one of {', '.join(STEP_STATUSES)}"),
+    SKIPPED: ("the end of a step", "write `skipped`, or `{output: …}`, or `{fail: {kind: …}}`"),
 }
 _ARTICLES = {
     "object": "a mapping", "array": "a list", "string": "text", "integer": "a whole number",

@@ -11,6 +11,7 @@ _KINDS = [kind.value for kind in FailureKind]
 RUN_STATUSES = ("succeeded", "failed", "cancelled", "unknown", "waiting")
 STEP_STATUSES = ("succeeded", "failed", "skipped", "cancelled", "unknown", "waiting", "running")
 STEP_STATUS = f"^({'|'.join(STEP_STATUSES)})$"
+SKIPPED = "^skipped$"
 MOST_TESTS = 1_000
 
 
@@ -32,8 +33,25 @@ def _test() -> dict[str, Any]:
         "now": _text("When the run begins, in RFC 3339; 2000-01-01T00:00:00Z unless given."),
         "run": {**_text("The id of the run, for chains that read it."), "minLength": 1},
         "recorded": {
-            **_text("A JSON file beside this one, with `input`, `answers` and `expect`."),
+            **_text("A JSON file beside this one, with `input`, `pins`, `answers` and `expect`."),
             "minLength": 1,
+        },
+        "pins": {
+            "description": "Steps that have ended before the run begins, and are not run: "
+            "`skipped`, or their output or failure.",
+            "type": "object",
+            "additionalProperties": {
+                **_fixed("How the step has ended.", _ended()),
+                "type": ["object", "string"],
+                "pattern": SKIPPED,
+            },
+        },
+        "only": {
+            "description": "Of the steps that are not pinned, just these run; the output of "
+            "the run is then theirs, by name.",
+            "type": "array",
+            "minItems": 1,
+            "items": {**_text("A step."), "minLength": 1},
         },
         "answers": {
             "description": "What tools give, by step (`late`), item (`tell[3]`), call "
@@ -56,9 +74,22 @@ def _test() -> dict[str, Any]:
     }
 
 
+def _ended() -> dict[str, Any]:
+    return {
+        "output": {"description": "What the step gave; of a `for_each` a list."},
+        "fail": _fixed("How the step failed.", _failure(), "kind"),
+    }
+
+
 def _answer() -> dict[str, Any]:
     return {
-        "output": {"description": "What the tool gives."},
+        "output": {"description": "What the tool gives; of a stream the list of its items."},
+        "chunks": {
+            "description": "Of a stream: how many items come at a time, one after the other; "
+            "else as many as are asked for.",
+            "type": "array",
+            "items": {"description": "A number of items.", "type": "integer", "minimum": 1},
+        },
         "fail": _fixed("How the call goes wrong.", _failure(), "kind"),
         "after": _duration("How long the call takes, in virtual time."),
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,13 @@ from drawloom.chains.impact import (
     without,
 )
 from drawloom.chains.impact_columns import Column, column_impact
+from drawloom.chains.impact_versions import SavedTools, ToolChange, impact_between, saved
 from drawloom.cli import codes
 from drawloom.cli.options import project_of
 from drawloom.cli.terminal import console, counted, print_json, say, shown
-from drawloom.dataflow.values import read_json
+from drawloom.dataflow.values import LARGEST_TEXT, read_json
 from drawloom.errors import ChainInvalid, ConnectionUnusable, ValueInvalid
-from drawloom.project import Project
+from drawloom.project import FILE, Project
 from drawloom.project.project import read_bytes
 
 
@@ -40,6 +41,7 @@ class Wanted:
     drop_input: tuple[str, ...]
     rename_input: tuple[str, ...]
     columns: tuple[str, ...]
+    against: Path | None
 
     def changes(self) -> list[Change]:
         """The changes of the tool. Raises `ValueInvalid` for one that makes no sense."""
@@ -69,20 +71,52 @@ def show_impact(
 ) -> int:
     """Show what the change reaches; the exit code."""
     changes, columns = wanted.changes(), [Column.parse(text) for text in wanted.columns]
-    if not columns and not (wanted.tool and changes):
-        raise ValueInvalid(
-            "say what changes: --tool NAME with --schema, --drop-output, --rename-output, "
-            "--drop-input or --rename-input; or --column TABLE.COLUMN"
-        )
-    if changes and not wanted.tool:
-        raise ValueInvalid("say which tool changes, with --tool NAME")
+    _refuse(wanted, changes)
+    before = None if wanted.against is None else _saved(wanted.against)
     found: list[Impact] = []
+    projects: dict[Path, Project] = {}
     chains = 0
     for project, chain in _chains(files, folder):
         chains += 1
         found += _impacts(project, chain, wanted.tool, changes, columns)
-    _show(found, chains, as_json)
+        if before is not None:
+            found += impact_between(chain, before, project.catalogue, project.find_chain)
+            projects[project.folder] = project
+    changed = None if before is None else _changes(before, projects.values())
+    _show(found, chains, changed, as_json)
     return codes.FAILED if any(one.certainty == "breaks" for one in found) else codes.OK
+
+
+def _refuse(wanted: Wanted, changes: list[Change]) -> None:
+    if not (wanted.columns or wanted.against or (wanted.tool and changes)):
+        raise ValueInvalid(
+            "say what changes: --tool NAME with --schema, --drop-output, --rename-output, "
+            "--drop-input or --rename-input; --column TABLE.COLUMN; or --against FILE"
+        )
+    if changes and not wanted.tool:
+        raise ValueInvalid("say which tool changes, with --tool NAME")
+    if wanted.tool and wanted.against:
+        raise ValueInvalid("--against compares all tools; leave --tool out")
+
+
+def _changes(before: SavedTools, projects: Iterable[Project]) -> list[ToolChange]:
+    every = (before.changes(project.catalogue.tools()) for project in projects)
+    return list({one.tool: one for changes in every for one in changes}.values())
+
+
+def _saved(against: Path) -> SavedTools:
+    """The tools of a saved file, or of a project's folder (whose own tools are then loaded)."""
+    try:
+        if not against.is_dir():
+            return SavedTools(read_json(read_bytes(against, LARGEST_TEXT), source=str(against)))
+        if not (against / FILE).is_file():
+            raise ValueInvalid(f"there is no {FILE} in it, so it is no project")
+        return SavedTools(saved(Project.find(against).catalogue.tools()))
+    except ValueInvalid as exc:
+        raise ValueInvalid(
+            f"--against {against}: {exc}; give what `drawloom tools schemas` wrote, or a project's "
+            "folder (`git worktree add FOLDER REF` makes one of another version)"
+        ) from None
 
 
 def _chains(files: tuple[Path, ...], folder: Path | None) -> Iterator[tuple[Project, Chain]]:
@@ -126,11 +160,15 @@ def _bound(project: Project, chain: Chain) -> dict[str, str]:
         return {}  # a chain may be looked at where it could not run
 
 
-def _show(found: list[Impact], chains: int, as_json: bool) -> None:
+def _show(
+    found: list[Impact], chains: int, changed: list[ToolChange] | None, as_json: bool
+) -> None:
     breaks = sum(one.certainty == "breaks" for one in found)
     if as_json:
+        more = {} if changed is None else {"changes": [_change(one) for one in changed]}
         print_json(
             {
+                **more,
                 "chains": chains,
                 "breaks": breaks,
                 "may": len(found) - breaks,
@@ -138,12 +176,18 @@ def _show(found: list[Impact], chains: int, as_json: bool) -> None:
             }
         )
         return
+    for one in changed or ():
+        console().print(f"{shown(one.tool)}: {shown(', '.join(one.what))}", soft_wrap=True)
     _print(found)
     looked = counted(chains, "chain")
     if not found:
         console().print(f"nothing breaks in {looked}")
     else:
         console().print(f"{breaks} break, {len(found) - breaks} may, in {looked}")
+
+
+def _change(one: ToolChange) -> dict[str, Any]:
+    return {"tool": one.tool, "what": list(one.what)}
 
 
 def _print(found: list[Impact]) -> None:

@@ -2,28 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from drawloom.chains.yaml_writing import block
 from drawloom.cli import codes
 from drawloom.cli.terminal import counted, json_text, print_json, print_lines, say
+from drawloom.doors import Doors
 from drawloom.drivers.embedded.store import RunRecord, Store
 from drawloom.errors import ValueInvalid
 from drawloom.project import Project
+from drawloom.project.binding import on_the_spot
 from drawloom.project.chains import is_test_file
 from drawloom.testing import case_of, run_case
+from drawloom.testing.looking import Looks
 from drawloom.testing.recording import Recorded, recorded
+from drawloom.testing.streamed import Reading, read_again
 
 
 def make_test(
-    project: Project, store: Store, record: RunRecord, out: Path | None, as_json: bool
+    project: Project,
+    store: Store,
+    record: RunRecord,
+    out: Path | None,
+    read_streams: bool,
+    as_json: bool,
 ) -> int:
     """Make a test of *record*; the exit code."""
     if out is not None:
         _refuse(out)
-    made = recorded(store, record, project.catalogue.find)
+    read = partial(_read, project, record) if read_streams else None
+    made = recorded(store, record, project.catalogue.find, read)
     outcome = run_case(case_of(made.test, Path()), made.plan, project.catalogue)
     test, beside = made.test, None
     if out is not None and made.is_large:
@@ -50,6 +62,21 @@ def make_test(
         print_lines(text.rstrip("\n"))
     _tell(made, out, outcome.lines)
     return codes.OK if outcome.verdict == "passed" else codes.FAILED
+
+
+def _read(
+    project: Project, record: RunRecord, found: Sequence[Reading]
+) -> dict[str, dict[str, Any]]:
+    """The items of the streams that the run read, through its connections."""
+    spots = (name for name in record.bindings.values() if ":" in name)
+    connections = {**{name: on_the_spot(name) for name in spots}, **project.connections}
+
+    async def read() -> dict[str, dict[str, Any]]:
+        doors = Doors(root=project.folder)
+        async with Looks(project.catalogue, connections, doors, reads=True) as looks:
+            return await read_again(found, looks, record.bindings)
+
+    return asyncio.run(read())
 
 
 def _refuse(out: Path) -> None:

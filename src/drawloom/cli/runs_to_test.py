@@ -18,6 +18,12 @@ def to_test(
         Path | None,
         Parameter(help="The file to write, such as NAME.test.yaml; else it is printed."),
     ] = None,
+    read_streams: Annotated[
+        bool,
+        Parameter(
+            negative="", help="Read the streams of the run again: their items are not kept."
+        ),
+    ] = False,
     json: AsJson = False,
     state: StateFolder = None,
     project: ProjectFolder = None,
@@ -26,6 +32,10 @@ def to_test(
 
     What looks like a secret is masked, by the names of fields and by patterns;
     what was masked is told on stderr: look at the test before you share it.
+    A run of a part of its chain gives a test with its pins.
+    Nothing outside is touched, unless --read-streams is given: then the streams
+    of the run, 10,000 items at most, are read again, with the run's connections,
+    and have to come as they came then.
     With --out, more than 16 kB of recorded values go into a JSON file beside it.
     The test is run at once. Exit codes: 0 it passes, 1 it does not.
 
@@ -39,4 +49,4 @@ def to_test(
     from drawloom.cli.runs import store_of
 
     with store_of(project, state) as store:
-        return make_test(project_of(project), store, store.run(id), out, json)
+        return make_test(project_of(project), store, store.run(id), out, read_streams, json)

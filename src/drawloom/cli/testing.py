@@ -12,6 +12,7 @@ from drawloom.chains.report import as_text
 from drawloom.cli import codes
 from drawloom.cli.options import project_of
 from drawloom.cli.terminal import console, counted, duration, print_json, say, shown
+from drawloom.cli.updating import Update, update_tests
 from drawloom.errors import ValueInvalid
 from drawloom.project import Project
 from drawloom.project.chain_tests import Suite, suites
@@ -31,9 +32,16 @@ class Tested:
 
 
 def test_all(
-    paths: tuple[Path, ...], wanted: str, junit: Path | None, as_json: bool, folder: Path | None
+    paths: tuple[Path, ...],
+    wanted: str,
+    junit: Path | None,
+    as_json: bool,
+    folder: Path | None,
+    *,
+    update: bool = False,
+    sure: bool = False,
 ) -> int:
-    """Run the tests; the exit code."""
+    """Run the tests, and with *update* write what was seen; the exit code."""
     tested = []
     unreadable: list[str] = []
     for project, path in _places(paths, folder):
@@ -52,8 +60,18 @@ def test_all(
         raise ValueInvalid(
             f"there are no tests{which} here; add `tests:` to a chain, or write NAME.test.yaml"
         )
-    _show(tested, as_json, unreadable)
-    return _code(tested, unreadable)
+    if not as_json:
+        _show(tested)
+    done = _update(tested, sure, as_json) if update else None
+    if as_json:
+        _print_json(tested, unreadable, done)
+    code = _code(tested, unreadable)
+    return codes.OK if code == codes.FAILED and done is not None and done.complete else code
+
+
+def _update(tested: list[Tested], sure: bool, as_json: bool) -> Update:
+    files = [(one.suite.file, one.outcomes) for one in tested]
+    return update_tests(files, sure=sure, as_json=as_json)
 
 
 def _places(paths: tuple[Path, ...], folder: Path | None) -> Iterable[tuple[Project, Path]]:
@@ -75,7 +93,7 @@ def _tested(suite: Suite, project: Project, wanted: str) -> Tested:
     for case in cases:
         outcome = run_case(case, suite.plan, project.catalogue)
         if outcome.result is not None:
-            coverage.add(outcome.result)
+            coverage.add(outcome.result, case.pins, case.only)
         outcomes.append(outcome)
     whole = len(outcomes) == len(suite.cases) + len(suite.wrong)
     return Tested(suite, tuple(outcomes), coverage if whole else None)
@@ -111,11 +129,13 @@ def _count(tested: list[Tested]) -> dict[str, int]:
     return {name: sum(v == name for v in verdicts) for name in _COLOURS}
 
 
-def _show(tested: list[Tested], as_json: bool, unreadable: list[str]) -> None:
-    if as_json:
-        suites = [_as_json(one) for one in tested]
-        print_json({**_count(tested), "unreadable": unreadable, "suites": suites})
-        return
+def _print_json(tested: list[Tested], unreadable: list[str], update: Update | None) -> None:
+    suites = [_as_json(one) for one in tested]
+    more = {} if update is None else {"update": update.as_json()}
+    print_json({**_count(tested), "unreadable": unreadable, "suites": suites, **more})
+
+
+def _show(tested: list[Tested]) -> None:
     for one in tested:
         _print_suite(one)
     counts = _count(tested)

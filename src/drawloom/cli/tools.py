@@ -78,6 +78,24 @@ def show(tool: ToolName, /, *, json: AsJson = False, project: ProjectFolder = No
     return 0
 
 
+@tools.command
+def schemas(*, json: AsJson = True, project: ProjectFolder = None) -> int:
+    """Print all tools with their schemas as JSON, to compare with later.
+
+    Save it before an upgrade; `drawloom impact --against FILE` then says which
+    steps break. {tools: {NAME: {effect, connection, timeout, construct, streams,
+    input, output, item}}}.
+
+    For example:
+      drawloom tools schemas > before.json
+    """
+    from drawloom.chains.impact_versions import saved
+    from drawloom.cli.terminal import print_json
+
+    print_json(saved(project_of(project).catalogue.tools()))
+    return 0
+
+
 def _needs(tool: Tool) -> str:
     timeout = f"   deadline: {tool.timeout:g} s" if tool.timeout else ""
     return (f"   connection: {tool.connection}" if tool.connection else "") + timeout

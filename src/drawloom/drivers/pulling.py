@@ -11,7 +11,7 @@ import msgspec
 
 from drawloom.chains.plan import PlanStep
 from drawloom.errors import Failure, FailureKind, ToolError
-from drawloom.kernel import CallFailed, CallTool, Event, Run, streaming
+from drawloom.kernel import CallFailed, CallTool, Run, streaming
 from drawloom.kernel.messages import Pull, Pulled
 from drawloom.runtime.calling import Hands, Measured, Prepared, Waiting, failure_of, metered
 from drawloom.runtime.streams import Source
@@ -69,7 +69,7 @@ def _tool_of(step: PlanStep) -> Tool:
 
 async def pulled(
     hands: Hands, run_id: str, connection: str | None, command: Pull, now: Callable[[], int]
-) -> Event:
+) -> Pulled | CallFailed:
     """The answer to *command*. Cancelling it closes the stream."""
     tool: Any = command.step.spec
     reader = (run_id, command.call.partition("#")[0].partition("<")[0])

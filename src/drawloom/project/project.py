@@ -141,15 +141,15 @@ def _on_the_spot_again(state: Path) -> dict[str, StoredConnection]:
     return made
 
 
-def read_bytes(path: Path) -> bytes:
-    """The bytes of a chain's file. Raises `ValueInvalid` saying what is wrong with the path."""
+def read_bytes(path: Path, most: int = Limits().bytes) -> bytes:
+    """The bytes of a file, *most* and one more at most. Raises `ValueInvalid` saying what is wrong with the path."""
     try:
         with path.open("rb") as file:
-            return file.read(Limits().bytes + 1)
+            return file.read(most + 1)
     except FileNotFoundError:
         raise ValueInvalid(f"there is no file {path}{_near(path)}") from None
     except IsADirectoryError:
-        raise ValueInvalid(f"{path} is a folder; name a chain's file in it") from None
+        raise ValueInvalid(f"{path} is a folder; name a file in it") from None
     except OSError as exc:
         raise ValueInvalid(f"cannot read {path}: {exc.strerror}") from None
 

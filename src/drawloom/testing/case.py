@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,18 +14,24 @@ from drawloom.dataflow.durations import seconds
 from drawloom.dataflow.values import LARGEST_TEXT, read_json
 from drawloom.drivers.simulated.clock import BEGINNING
 from drawloom.errors import Failure, FailureKind, ValueInvalid
+from drawloom.kernel import Pin
 
-_RECORDED: Final = ("input", "answers", "expect")
+_RECORDED: Final = ("input", "pins", "answers", "expect")
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one call is answered with: an output or a failure, `after` some virtual seconds."""
+    """What one call is answered with: an output or a failure, `after` some virtual seconds.
+
+    `chunk_ends` says where each chunk of a stream ends; empty, as many items come as are
+    asked for.
+    """
 
     output: Any = None
     failure: Failure | None = None
     after: float = 0.0
     times: int = 1
+    chunk_ends: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +59,10 @@ class Happening:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One test. `expect` is as it was written; `now` in microseconds since 1970 (UTC)."""
+    """One test. `expect` is as it was written; `now` in microseconds since 1970 (UTC).
+
+    `pins` are steps that have ended already. With `only`, of the others just these run.
+    """
 
     name: str
     input: Mapping[str, Any] = field(default_factory=dict)
@@ -61,6 +71,8 @@ class Case:
     expect: Mapping[str, Any] = field(default_factory=dict)
     now: int = BEGINNING
     run: str = "test"
+    pins: Mapping[str, Pin] = field(default_factory=dict)
+    only: tuple[str, ...] | None = None
 
 
 def case_of(document: Mapping[str, Any], folder: Path) -> Case:
@@ -77,6 +89,8 @@ def case_of(document: Mapping[str, Any], folder: Path) -> Case:
         whole.get("expect", {}),
         _instant(whole["now"]) if "now" in whole else BEGINNING,
         whole.get("run", "test"),
+        {step: _pin(written) for step, written in whole.get("pins", {}).items()},
+        tuple(whole["only"]) if "only" in whole else None,
     )
 
 
@@ -111,19 +125,30 @@ def _answers(written: Any) -> Answers:
 
 
 def _answer(entry: Mapping[str, Any]) -> Answer:
-    failure = None
-    if "fail" in entry:
-        fail = entry["fail"]
-        kind = FailureKind(fail["kind"])
-        failure = Failure(
-            kind,
-            fail.get("message", f"{kind}, as the test says"),
-            fail.get("retry_after"),
-            fail.get("details"),
-            fail.get("harmless", False),
-        )
     after = seconds(entry["after"]) if "after" in entry else 0.0
-    return Answer(entry.get("output"), failure, after, entry.get("times", 1))
+    ends = tuple(accumulate(entry.get("chunks", ())))
+    return Answer(entry.get("output"), _failure(entry), after, entry.get("times", 1), ends)
+
+
+def _failure(entry: Mapping[str, Any]) -> Failure | None:
+    if "fail" not in entry:
+        return None
+    fail = entry["fail"]
+    kind = FailureKind(fail["kind"])
+    return Failure(
+        kind,
+        fail.get("message", f"{kind}, as the test says"),
+        fail.get("retry_after"),
+        fail.get("details"),
+        fail.get("harmless", False),
+    )
+
+
+def _pin(written: Any) -> Pin:
+    if isinstance(written, str):
+        return Pin("skipped")
+    failure = _failure(written)
+    return Pin("succeeded" if failure is None else "failed", written.get("output"), failure)
 
 
 def _happening(written: Mapping[str, Any]) -> Happening:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from drawloom.chains.plan import Plan
 from drawloom.drivers.simulated import Result
 
@@ -16,9 +18,13 @@ class Coverage:
         self._ran: set[str] = set()
         self._skipped: set[str] = set()
 
-    def add(self, result: Result) -> None:
-        """Count a run of the chain."""
+    def add(
+        self, result: Result, pins: Collection[str] = (), only: Collection[str] | None = None
+    ) -> None:
+        """Count a run of the chain; what was pinned, or left out by *only*, proves nothing."""
         for name, step in result.steps.items():
+            if name in pins or (only is not None and name not in only):
+                continue
             if step.status == "skipped":
                 self._skipped.add(name)
             elif step.status in _RAN and (step.attempts or step.status != "waiting"):

@@ -40,11 +40,12 @@ def _differences(expected: Any, actual: Any, at: str) -> Iterator[str]:
             yield f"{at}: expected {len(expected)} items, got {len(actual)}: {shown(actual)}"
         for index, (one, other) in enumerate(zip(expected, actual, strict=False)):
             yield from _differences(one, other, f"{at}/{index}")
-    elif not _same(expected, actual):
+    elif not same(expected, actual):
         yield f"{at}: expected {shown(expected)}, got {shown(actual)}"
 
 
-def _same(expected: Any, actual: Any) -> bool:
+def same(expected: Any, actual: Any) -> bool:
+    """Whether two values that are neither objects nor lists are the same to a test."""
     if isinstance(expected, bool) or isinstance(actual, bool):
         return expected is actual
     return bool(expected == actual)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from drawloom.dataflow.expressions import FULL
@@ -15,18 +16,31 @@ from drawloom.testing.engine import calls_by_step
 from drawloom.testing.script import Script
 
 
-def unmet(case: Case, result: Result, script: Script) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A test that was run, how its run ended, and which calls it made."""
+
+    case: Case
+    result: Result
+    script: Script
+
+    def calls(self, step: str) -> list[dict[str, Any]]:
+        """The arguments of each call of *step*, in order."""
+        return [dict(made.args) for made in self.script.made_by(step)]
+
+
+def unmet(seen: Seen) -> list[str]:
     """Each expectation that is not met, as a line that names its place; none if all are."""
-    expect = case.expect
+    expect, result = seen.case.expect, seen.result
     found = [*_status(expect, result), *_failure(expect, result)]
     if "output" in expect and (not found or result.status == "succeeded"):
         found += differences(expect["output"], result.output, "output")
     for step, wanted in expect.get("steps", {}).items():
         found += _step(step, wanted, result)
     for step, wanted in expect.get("calls", {}).items():
-        found += _calls(step, wanted, script)
+        found += _calls(step, wanted, seen.calls(step))
     if conditions := expect.get("that"):
-        scope = _scope(case, result, script)
+        scope = _scope(seen)
         found += [line for source in conditions for line in _condition(source, scope)]
     return found
 
@@ -77,8 +91,7 @@ def _step_fields(at: str, wanted: Mapping[str, Any], found: StepResult) -> Itera
         yield f"{at}.failure: expected {wanted['failure']}, got {kind or 'none'}"
 
 
-def _calls(step: str, wanted: Any, script: Script) -> Iterator[str]:
-    made = [dict(one.args) for one in script.made_by(step)]
+def _calls(step: str, wanted: Any, made: list[dict[str, Any]]) -> Iterator[str]:
     number = wanted if isinstance(wanted, int) else len(wanted)
     if len(made) != number:
         with_ = f": {shown(made)}" if made else ""
@@ -87,18 +100,20 @@ def _calls(step: str, wanted: Any, script: Script) -> Iterator[str]:
         yield from differences(wanted, made, f"calls.{step}")
 
 
-def _scope(case: Case, result: Result, script: Script) -> dict[str, Any]:
-    kernel = result.kernel.scope
+def _scope(seen: Seen) -> dict[str, Any]:
+    result, kernel = seen.result, seen.result.kernel.scope
     return {
         "output": result.output,
         "status": result.status,
         "failure": _as_data(result.failure),
-        "input": kernel.get("input", dict(case.input)),
+        "input": kernel.get("input", dict(seen.case.input)),
         "steps": kernel.get("steps", {}),
         "failures": {
             name: _as_data(step.failure) for name, step in result.steps.items() if step.failure
         },
-        "calls": {step: [dict(a) for a in args] for step, args in calls_by_step(script).items()},
+        "calls": {
+            step: [dict(a) for a in args] for step, args in calls_by_step(seen.script).items()
+        },
     }
 
 

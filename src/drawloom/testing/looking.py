@@ -10,7 +10,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from drawloom.doors import Doors
+from drawloom.drivers.pulling import pulled
 from drawloom.errors import ConnectionUnusable, ToolError
+from drawloom.kernel import CallFailed
+from drawloom.kernel.messages import Pull, Pulled
 from drawloom.policies import Effect
 from drawloom.runtime import Catalogue, Clients, Hands, Measured, StoredConnection
 from drawloom.runtime.calling import Waiting, failure_of, metered
@@ -73,6 +76,10 @@ class Looks:
         except Exception as exc:
             raise ToolError(failure_of(tool, exc)) from exc
         return output
+
+    async def pull(self, command: Pull, connection: str | None) -> Pulled | CallFailed:
+        """The next items of a stream, or why there are none."""
+        return await pulled(self._hands, "look", connection, command, lambda: 0)
 
     async def touches(
         self, tool: Tool, connection: str | None, args: dict[str, Any]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
@@ -15,10 +15,14 @@ from drawloom.dataflow.large_values import plain
 from drawloom.drivers.embedded.store import History, RunRecord, Store, StoredEvent
 from drawloom.drivers.family import handler_id
 from drawloom.errors import Failure, FailureKind, ValueInvalid
-from drawloom.kernel import CallFailed, CallSucceeded, CancelRequested, Resolved, Started
+from drawloom.kernel import CallFailed, CallSucceeded, CancelRequested, Pin, Resolved, Started
 from drawloom.sdk import Tool
 from drawloom.testing.engine import runs_for_real
 from drawloom.testing.masking import Masking
+from drawloom.testing.streamed import Reading, is_reading, readers, readings
+
+#: Reads streams again, and gives the answers by the name of the step that streams.
+ReadStreams: TypeAlias = Callable[[Sequence[Reading]], dict[str, dict[str, Any]]]
 
 LARGE: Final = 16 * 1024  # bytes of JSON; what is more goes into a file of its own
 _NEVER: Final = 1_000_000  # virtual seconds, after which a call is answered that never was
@@ -44,41 +48,49 @@ class Recorded:
         return len(msgspec.json.encode(self.test)) > LARGE
 
     def split(self, file: str) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The test, and what stands in *file* beside it: input, answers and output."""
+        """The test, and what stands in *file* beside it: input, pins, answers and output."""
         expect = dict(self.test["expect"])
-        beside = {name: self.test[name] for name in ("input", "answers") if name in self.test}
+        beside = {
+            name: self.test[name] for name in ("input", "pins", "answers") if name in self.test
+        }
         beside["expect"] = {name: expect.pop(name) for name in ("output",) if name in expect}
         rest = {name: value for name, value in self.test.items() if name not in beside}
         return {**rest, "recorded": file, "expect": expect}, beside
 
 
-def recorded(store: Store, record: RunRecord, find_tool: Callable[[str], Tool]) -> Recorded:
+def recorded(
+    store: Store,
+    record: RunRecord,
+    find_tool: Callable[[str], Tool],
+    read_streams: ReadStreams | None = None,
+) -> Recorded:
     """A test of the run that passes on the chain as it was then.
 
-    Raises `ValueInvalid` for a run that is not over, or that was only a part of
-    its chain, and `JournalMismatch` where it cannot be worked out.
+    A run of a part of its chain gives a test with its pins and its `only`. Where the run
+    read streams, *read_streams* has to give the answers for them. Raises `ValueInvalid`
+    for a run that is not over, or where the streams are not read; `JournalMismatch` where
+    the run cannot be worked out.
     """
     if not record.over:
         raise ValueInvalid(
             f"run {record.id} is {record.status}; a test is made of one that is over"
         )
     history = store.history(record, find_tool)
-    start = history.events[0].event
-    if not isinstance(start, Started) or start.pins or start.only is not None:
-        raise ValueInvalid(f"run {record.id} ran a part of its chain; a test is of a whole run")
+    start = _start(history)
     plan = history.run.plan
-    if streams := [step.name for step in plan.steps if step.construct == "stream"]:
-        raise ValueInvalid(
-            f"run {record.id} read the stream of step {streams[0]!r}, and what comes from a "
-            "stream is not kept; write a test whose answer is the list of its items"
-        )
     cancelled = any(isinstance(event.event, CancelRequested) for event in history.events)
-    answers = {**_answers(history, find_tool, cancelled), **_handler(store, record, find_tool)}
+    answers = {
+        **_streams(history, read_streams),
+        **_answers(history, find_tool, cancelled),
+        **_handler(store, record, find_tool, read_streams),
+    }
     test = {
         "name": f"as run {record.id}",
         "run": record.id,
         "now": _instant(start.at),
         "input": plain(start.input),
+        "pins": {name: _pin(pin) for name, pin in (start.pins or {}).items()},
+        "only": list(start.only or ()),
         "answers": answers,
         "events": _events(history.events, start.at),
         "expect": _expect(history, record),
@@ -86,6 +98,18 @@ def recorded(store: Store, record: RunRecord, find_tool: Callable[[str], Tool]) 
     masking = Masking()
     masked = masking.mask({name: value for name, value in test.items() if value not in ({}, [])})
     return Recorded(masked, plan, tuple(masking.masked))
+
+
+def _start(history: History) -> Started:
+    start = history.events[0].event
+    assert isinstance(start, Started)
+    return start
+
+
+def _pin(pin: Pin) -> dict[str, Any] | str:
+    if pin.failure is not None:
+        return {"fail": _failure(pin.failure)}
+    return "skipped" if pin.status == "skipped" else {"output": pin.output}
 
 
 def _instant(micros: int) -> str:
@@ -102,13 +126,39 @@ def _answers(
         event = stored.event
         if not isinstance(event, CallSucceeded | CallFailed):
             continue
+        if is_reading(event.call):
+            continue
         step = run.plan.step_of(event.call)
         if not step.construct and not _repeats(find_tool(step.tool), event):
             found[event.call] = _answer(event, stored, timed)
     for call in run.calls if timed else ():
-        if not run.plan.step_of(call).construct:
+        if not is_reading(call) and not run.plan.step_of(call).construct:
             found[call] = {"fail": {"kind": "lost"}, "after": _NEVER}
     return {**_by_step(found), **_wholes(history)}
+
+
+def _streams(history: History, read_streams: ReadStreams | None) -> dict[str, dict[str, Any]]:
+    """The items of streams, and the failures of reading them, by call."""
+    found = readings(history)
+    if found and read_streams is None:
+        raise ValueInvalid(
+            f"the run read the stream of step {found[0].source.name!r}, and what comes from a "
+            "stream is not kept; have it read again with --read-streams, or write a test "
+            "whose answer is the list of its items"
+        )
+    answers = {} if read_streams is None or not found else read_streams(found)
+    return {**answers, **_failed_readings(history)}
+
+
+def _failed_readings(history: History) -> dict[str, dict[str, Any]]:
+    """By call, such as `load<7#1`; items that were read once more (`load[7]<#1`) are there."""
+    failed: dict[str, dict[str, Any]] = {}
+    among = readers(history)
+    for stored in history.events:
+        event = stored.event
+        if isinstance(event, CallFailed) and event.call.partition("<")[0] in among:
+            failed[event.call] = _answer(event, stored, timed=False)
+    return failed
 
 
 def _repeats(tool: Tool, event: CallSucceeded | CallFailed) -> bool:
@@ -146,9 +196,10 @@ def _step(call: str) -> str:
 def _wholes(history: History) -> dict[str, dict[str, Any]]:
     """What the engine did itself (sub-chains, waits, approvals), by the end of the step."""
     found: dict[str, dict[str, Any]] = {}
+    pins = _start(history).pins or {}
     for life in history.run.lives:
         result = history.steps[life.step.name].result
-        if not life.step.construct:
+        if life.step.construct in ("", "stream") or life.step.name in pins:
             continue
         if result.status == "succeeded":
             found[life.step.name] = {"output": result.output}
@@ -158,14 +209,20 @@ def _wholes(history: History) -> dict[str, dict[str, Any]]:
 
 
 def _handler(
-    store: Store, record: RunRecord, find_tool: Callable[[str], Tool]
+    store: Store,
+    record: RunRecord,
+    find_tool: Callable[[str], Tool],
+    read_streams: ReadStreams | None,
 ) -> dict[str, dict[str, Any]]:
     """The answers that the chain of `on_failure` got."""
     if not store.has(handler_id(record.id)):
         return {}
     handler = store.run(handler_id(record.id))
     history = store.history(handler, find_tool)
-    answers = _answers(history, find_tool, timed=False)
+    answers = {
+        **_streams(history, read_streams),
+        **_answers(history, find_tool, timed=False),
+    }
     return {f"{handler.chain}/{key}": answer for key, answer in answers.items()}
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
@@ -14,9 +13,9 @@ from drawloom.drivers.starting import Beginning
 from drawloom.errors import DrawloomError
 from drawloom.kernel import Pin
 from drawloom.runtime import Catalogue
-from drawloom.testing.case import Answers, Case
+from drawloom.testing.case import Case
 from drawloom.testing.engine import ScriptedEngine
-from drawloom.testing.expecting import unmet
+from drawloom.testing.expecting import Seen, unmet
 from drawloom.testing.outside import Outside
 from drawloom.testing.script import Script
 
@@ -30,14 +29,19 @@ Verdict: TypeAlias = Literal["passed", "failed", "wrong"]
 class Outcome:
     """How a test went: `failed` where the chain is not as expected, `wrong` where the test is.
 
-    `seconds` is real time. `result` is None where the run could not begin.
+    `seconds` is real time. `seen` is None where the run did not come to an end.
     """
 
     name: str
     problems: tuple[str, ...] = ()
     differences: tuple[str, ...] = ()
     seconds: float = 0.0
-    result: Result | None = field(default=None, compare=False)
+    seen: Seen | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def result(self) -> Result | None:
+        """How the run ended, or stands; None where it could not begin."""
+        return None if self.seen is None else self.seen.result
 
     @property
     def verdict(self) -> Verdict:
@@ -61,16 +65,17 @@ def run_case(case: Case, plan: Plan, catalogue: Catalogue, longest: float = LONG
         return Outcome(case.name, (*script.problems, problem), (), time.perf_counter() - began)
     except DrawloomError as exc:
         return Outcome(case.name, (str(exc),), (), time.perf_counter() - began)
-    found = unmet(case, result, script)
+    seen = Seen(case, result, script)
     problems = (*script.problems, *script.unused())
-    return Outcome(case.name, problems, tuple(found), time.perf_counter() - began, result)
+    return Outcome(case.name, problems, tuple(unmet(seen)), time.perf_counter() - began, seen)
 
 
 async def _run(
     case: Case, plan: Plan, catalogue: Catalogue, script: Script, longest: float
 ) -> Result:
     clock = Clock(case.now)
-    beginning = Beginning(pins=_pins(case.answers, plan, script))
+    pins = {**_wholes(case, plan, script), **case.pins}
+    beginning = Beginning(pins=pins, only=case.only)
     async with asyncio.timeout(longest), ScriptedEngine(catalogue, clock, script, plan.name) as it:
         run_id = await it.start(plan, case.input, run_id=case.run, beginning=beginning)
         outside = Outside(it, run_id, case.happenings)
@@ -82,12 +87,12 @@ async def _run(
         return result
 
 
-def _pins(answers: Mapping[str, Answers], plan: Plan, script: Script) -> dict[str, Pin]:
+def _wholes(case: Case, plan: Plan, script: Script) -> dict[str, Pin]:
     """Answers that stand for a whole step: of what the engine does itself there are no calls."""
     pins: dict[str, Pin] = {}
-    for key, given in answers.items():
+    for key, given in case.answers.items():
         step = plan.by_name.get(key)
-        if step is not None and step.construct not in ("", "stream"):
+        if step is not None and step.construct not in ("", "stream") and key not in case.pins:
             answer = given.each[0]
             failed = answer.failure is not None
             pins[key] = Pin("failed" if failed else "succeeded", answer.output, answer.failure)

@@ -29,7 +29,7 @@ def sections(*words: str) -> Iterator[str]:
     yield f"{'#' * (2 + len(words))} drawloom {' '.join(words)}".rstrip()
     yield f"\n```text\n{text}\n```\n"
     listed = text.partition("\nCommands:\n")[2]
-    for name in re.findall(r"^  ([a-z]+): ", listed, re.MULTILINE):
+    for name in re.findall(r"^  ([a-z][a-z-]*): ", listed, re.MULTILINE):
         yield from sections(*words, name)
 
 

@@ -205,6 +205,7 @@ async def test_rows_do_not_get_lost_in_a_copy(t, tool, sql):
     assert "execute_many" in (await t.failure(tool, sql=sql)).message
 
 
+@pytest.mark.slow
 async def test_a_hundred_thousand_rows_come_back_exactly(t):
     await t("execute", sql="CREATE TABLE big (n int8, v text, d numeric(20, 4), j jsonb)")
     rows = [

@@ -223,6 +223,7 @@ async def test_text_that_is_not_utf8_is_an_error(t):
     assert failure.kind is FailureKind.INVALID
 
 
+@pytest.mark.slow
 async def test_a_hundred_thousand_rows_come_back_exactly(t):
     wanted = [{"id": n, "v": n * 7919 if n % 3 else f"text {n}"} for n in range(100_000)]
     await t("append", table="t", rows=wanted)
