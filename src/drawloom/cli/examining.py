@@ -86,11 +86,14 @@ def _code_steps(project: Project) -> Check:
     """Which sandbox code steps have, tried out where they are on."""
     if not project.settings.code_steps:
         return Check("code steps", "ok", "off; `[code] enabled = true` turns them on")
-    from drawloom.connectors.core.sandbox import works
+    from drawloom.connectors.core.sandbox import tried
+    from drawloom.errors import ToolError
 
-    if why := works():
-        return Check("code steps", "error", f"no sandbox works: {why}", "install bubblewrap")
-    return Check("code steps", "ok", "run in a bubblewrap sandbox")
+    try:
+        sandbox = tried(project.settings.sandbox)
+    except ToolError as exc:
+        return Check("code steps", "error", str(exc), "see `Write a step in Python`")
+    return Check("code steps", "ok", f"run in a {sandbox.name} sandbox: {sandbox.why}")
 
 
 def _project(project: Project) -> Iterator[Check]:

@@ -25,6 +25,7 @@
 
     [code]
     enabled = true                  # whether steps may hold code (core.python); false unless given
+    sandbox = "auto"                # auto | bubblewrap | monty: what their code runs in
 
 The files that `tools` names are trusted configuration code: they are Python,
 and run when a catalogue is asked for. A chain can never name one.
@@ -50,6 +51,7 @@ FILE: Final = "drawloom.toml"
 Durability: TypeAlias = Literal["full", "relaxed", "memory"]
 
 _DURABILITIES: Final = ("full", "relaxed", "memory")
+_SANDBOXES: Final = ("auto", "bubblewrap", "monty")
 _SHARED: Final = ("kind", "limits", "balance", "instances")  # not settings of the connector
 _LARGEST: Final = 1 << 20  # bytes
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*\Z")
@@ -79,6 +81,7 @@ class Settings:
     policies: Policies = field(default_factory=Policies)
     memory: int | None = None  # bytes
     code_steps: bool = False
+    sandbox: str = "auto"
 
 
 def read_settings(path: Path) -> Settings:
@@ -116,7 +119,7 @@ class _Reader:
         engine = self._table(document, "engine")
         self._known(engine, ("memory",), "engine.")
         code = self._table(document, "code")
-        self._known(code, ("enabled",), "code.")
+        self._known(code, ("enabled", "sandbox"), "code.")
         connections = self._table(document, "connections")
         found = {name: self._connection(name, connections[name]) for name in connections}
         pools = {name: c.pool for name, c in found.items() if c.pool is not None}
@@ -126,10 +129,14 @@ class _Reader:
             bind=self._bind(self._table(document, "bind"), connections),
             tools=self._tools(document.get("tools", [])),
             state_folder=self._text(state.get("folder", ".drawloom"), "state.folder"),
-            durability=self._durability(state.get("durability", "full")),
+            durability=cast(
+                Durability,
+                self._one_of(_DURABILITIES, state.get("durability", "full"), "state.durability"),
+            ),
             keep_days=self._days(state.get("keep_days", 30)),
             policies=self._policies.policies(document.get("policies", {}), limits, pools),
             code_steps=self._switch(code.get("enabled", False), "code.enabled"),
+            sandbox=self._one_of(_SANDBOXES, code.get("sandbox", "auto"), "code.sandbox"),
             memory=self._size(engine.get("memory"), "engine.memory"),
         )
 
@@ -164,11 +171,12 @@ class _Reader:
                 self._refuse("tools", f"{file!r} is no Python file (.py)")
         return files
 
-    def _durability(self, value: Any) -> Durability:
-        if value not in _DURABILITIES:
-            advice = did_you_mean(str(value), _DURABILITIES)
-            self._refuse("state.durability", f"must be full, relaxed or memory {advice}".rstrip())
-        return cast(Durability, value)
+    def _one_of(self, known: tuple[str, ...], value: Any, key: str) -> str:
+        if value not in known:
+            advice = did_you_mean(str(value), known)
+            *others, last = known
+            self._refuse(key, f"must be {', '.join(others)} or {last} {advice}".rstrip())
+        return cast(str, value)
 
     def _days(self, value: Any) -> float:
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e5:

@@ -212,7 +212,7 @@ class Hands:
         self._clients = clients
         self.streams = Streams(clients)
         self.guards = guards or Guards()
-        self.isolation = Isolation(memory=memory)
+        self.isolation = Isolation(memory=memory, sandbox=clients.catalogue.sandbox)
         self.ready: dict[Tool, Prepared] = {}  # what `prepared` has made so far
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="drawloom-tool")
 

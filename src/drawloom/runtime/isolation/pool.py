@@ -16,6 +16,7 @@ from drawloom.dataflow.validation import validator_for
 from drawloom.dataflow.values import read_json, write_json
 from drawloom.errors import Failure, FailureKind, ToolError
 from drawloom.policies import DEFAULT_RESOURCES, Admission, Answer, Resources
+from drawloom.runtime.code_steps import told_to_sandboxes
 from drawloom.runtime.isolation import frames, verdicts
 from drawloom.runtime.isolation.origins import Origin, origin_of
 from drawloom.runtime.isolation.processes import Child, started
@@ -77,10 +78,13 @@ class Isolation:
 
     The declared memory of the calls under way is never more than *memory* bytes
     together (None: no limit); what does not fit waits, and what finds too many
-    waiting is throttled.
+    waiting is throttled. *sandbox* is the one that code steps are to have.
     """
 
-    def __init__(self, at_once: int | None = None, memory: int | None = None) -> None:
+    def __init__(
+        self, at_once: int | None = None, memory: int | None = None, sandbox: str = "auto"
+    ) -> None:
+        self._sandbox = sandbox
         self._at_once = at_once or max(2, os.cpu_count() or 1)
         self._memory = memory
         self._admission = Admission(self._at_once, memory, WAITING)
@@ -110,7 +114,7 @@ class Isolation:
         ).encode()
         kept = _Kept(origin_of(tool), replace(limits, cpu=None))
         async with self._turn(tool.name, limits.memory):
-            worker = await self._free(kept, _OF_SANDBOX if tool.isolation == "sandbox" else 0)
+            worker = await self._free(kept, tool.isolation == "sandbox")
             self._busy.add(worker)
             self._look_after()
             try:
@@ -141,7 +145,7 @@ class Isolation:
                 if not self._turns[following].done():
                     self._turns[following].set_result(None)
 
-    async def _free(self, kept: _Kept, own_processes: int) -> _Worker:
+    async def _free(self, kept: _Kept, sandbox: bool) -> _Worker:
         """A process that is kept for this and still lives, or a new one."""
         for worker in list(self._idle):
             if worker.child.returncode is not None:
@@ -153,7 +157,9 @@ class Isolation:
                 return worker
         while len(self._idle) + len(self._busy) >= self._at_once and self._idle:
             await self._ended(self._idle.pop(0))
-        worker = _Worker(await started(_WORKER, speaks=True), kept, own_processes)
+        environment = told_to_sandboxes(self._sandbox) if sandbox else {}
+        child = await started(_WORKER, speaks=True, environment=environment)
+        worker = _Worker(child, kept, _OF_SANDBOX if sandbox else 0)
         first = {"limits": asdict(kept.limits), "origin": asdict(kept.origin)}
         try:
             await worker.child.send(write_json(first).encode())

@@ -7,10 +7,14 @@ import os
 import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from drawloom.runtime.isolation import frames
 from drawloom.runtime.isolation.usage import census, family
+
+_EMPTY: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(slots=True, eq=False)
@@ -82,8 +86,10 @@ def _signal(send: object, pid: int) -> None:
         pass  # it is gone, or its number is another's by now
 
 
-async def started(module: str, *, speaks: bool = False) -> Child:
-    """A process that runs *module* of ours with an empty environment, in its own session.
+async def started(
+    module: str, *, speaks: bool = False, environment: Mapping[str, str] = _EMPTY
+) -> Child:
+    """A process that runs *module* of ours in its own session, with no *environment* but this.
 
     What it prints is dropped, unless it *speaks*: then it goes to our errors.
     """
@@ -98,7 +104,7 @@ async def started(module: str, *, speaks: bool = False) -> Child:
             stdin=PIPE,
             stdout=PIPE,
             stderr=None if speaks else DEVNULL,
-            env={},
+            env=environment,
             pass_fds=(theirs,),
             start_new_session=True,
             limit=1 << 20,
