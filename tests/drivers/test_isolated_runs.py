@@ -62,6 +62,7 @@ async def test_one_step_over_its_limit_fails_and_the_others_go_on() -> None:
     assert result.status == "succeeded"
     failure = result.steps["a"].failure
     assert failure is not None and failure.kind is FailureKind.INVALID
+    assert failure.details is not None and 0.1 < failure.details.pop("used") < 1
     assert failure.details == {"limit": "cpu", "allowed": 0.1}
 
 

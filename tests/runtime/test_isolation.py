@@ -20,7 +20,7 @@ from drawloom.errors import Failure, FailureKind, ToolError
 from drawloom.policies import Resources
 from drawloom.project.own_tools import own_tools
 from drawloom.runtime import Catalogue, Clients, Hands, Measured
-from drawloom.runtime.isolation import pool, usage
+from drawloom.runtime.isolation import pool, usage, workers
 from drawloom.runtime.isolation.usage import Seen, census
 from drawloom.sdk import Connector, Context, Tool, tool
 
@@ -148,7 +148,11 @@ async def test_a_call_over_its_limit_dies_alone_with_its_name(
     other = asyncio.create_task(call(hands, lab["number"]))
     failure = await failed(hands, lab[name], limits, **args)
     assert failure.kind is FailureKind.INVALID
+    assert failure.details is not None
+    used = failure.details.pop("used", None)
     assert failure.details == {"limit": limit, "allowed": getattr(limits, limit)}
+    if limit == "cpu":
+        assert 0.2 < used < 1 and f"(it had used {used:g})" in failure.message
     assert f"resources: {{{limit}: …}}" in failure.message
     assert await other > 0
     assert await call(hands, lab["number"], limits) > 0
@@ -266,7 +270,7 @@ async def test_a_process_that_grows_is_replaced(hands: Hands, lab: dict[str, Too
 async def test_a_process_that_has_answered_enough_is_replaced(
     hands: Hands, lab: dict[str, Tool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pool, "CALLS", 2)
+    monkeypatch.setattr(workers, "CALLS", 2)
     numbers = [await call(hands, lab["number"]) for _ in range(3)]
     assert numbers[0] == numbers[1] != numbers[2]
 

@@ -127,6 +127,7 @@ class Project:
             policies=self.settings.policies,
             recover=recover,
             memory=self.settings.memory,
+            cgroup=self.settings.cgroup,
         )
 
 

@@ -23,6 +23,9 @@
     memory = "2GB"                  # the most that isolated calls may declare together, and
                                     # beyond which this process starts no further run
 
+    [isolation]
+    cgroup = "/sys/fs/cgroup/loom"  # in which isolated calls get control groups; else a delegated one
+
     [code]
     enabled = true                  # whether steps may hold code (core.python); false unless given
     sandbox = "auto"                # auto | bubblewrap | monty: what their code runs in
@@ -82,6 +85,7 @@ class Settings:
     memory: int | None = None  # bytes
     code_steps: bool = False
     sandbox: str = "auto"
+    cgroup: str | None = None
 
 
 def read_settings(path: Path) -> Settings:
@@ -112,7 +116,16 @@ class _Reader:
         self._policies = PolicyReader(self._refuse)
 
     def settings(self, document: Mapping[str, Any]) -> Settings:
-        known = ("tools", "connections", "bind", "state", "policies", "engine", "code")
+        known = (
+            "tools",
+            "connections",
+            "bind",
+            "state",
+            "policies",
+            "engine",
+            "code",
+            "isolation",
+        )
         self._known(document, known, "")
         state = self._table(document, "state")
         self._known(state, ("folder", "durability", "keep_days"), "state.")
@@ -120,6 +133,8 @@ class _Reader:
         self._known(engine, ("memory",), "engine.")
         code = self._table(document, "code")
         self._known(code, ("enabled", "sandbox"), "code.")
+        isolation = self._table(document, "isolation")
+        self._known(isolation, ("cgroup",), "isolation.")
         connections = self._table(document, "connections")
         found = {name: self._connection(name, connections[name]) for name in connections}
         pools = {name: c.pool for name, c in found.items() if c.pool is not None}
@@ -137,6 +152,7 @@ class _Reader:
             policies=self._policies.policies(document.get("policies", {}), limits, pools),
             code_steps=self._switch(code.get("enabled", False), "code.enabled"),
             sandbox=self._one_of(_SANDBOXES, code.get("sandbox", "auto"), "code.sandbox"),
+            cgroup=self._folder(isolation.get("cgroup"), "isolation.cgroup"),
             memory=self._size(engine.get("memory"), "engine.memory"),
         )
 
@@ -193,6 +209,11 @@ class _Reader:
             return None if value is None else bytes_of(value)
         except ValueError as exc:
             self._refuse(key, str(exc))
+
+    def _folder(self, value: Any, key: str) -> str | None:
+        if value is not None and not self._text(value, key).startswith("/"):
+            self._refuse(key, "must be a whole path, as in /sys/fs/cgroup/loom")
+        return cast("str | None", value)
 
     def _table(self, document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
         table = document.get(key, {})

@@ -61,7 +61,8 @@ class Engine:
     (but for the runs that they started, or that started them). Beyond *runs_at_once*
     runs that are not over, a start is refused as `Overloaded`; so it is while this
     process holds more than *memory* bytes. The declared memory of isolated calls under
-    way is never more than that, either.
+    way is never more than that, either. *cgroup* names the control group in which those
+    calls get their own, unless one is delegated to this process.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class Engine:
         recover: bool | Collection[str] = True,
         runs_at_once: int = RUNS_AT_ONCE,
         memory: int | None = None,
+        cgroup: str | None = None,
     ) -> None:
         if durability != "memory" and state is None:
             raise StateUnusable("an engine that keeps its runs needs a state directory")
@@ -92,6 +94,7 @@ class Engine:
         self._recover = recover
         self._runs_at_once = runs_at_once
         self._memory = memory
+        self._cgroup = cgroup
         self._ownership: Ownership | None = None
         self._db: apsw.Connection | None = None
         self._reader: apsw.Connection | None = None
@@ -102,6 +105,7 @@ class Engine:
             Clients(self.catalogue, with_instances(self.connections, self._policies), self._doors),
             guards=Guards(self._policies),
             memory=self._memory,
+            cgroup=self._cgroup,
         )
         self._pump = Pump(hands, None)
         self._starts = Starts(self._pump, self.row_of, self._runs_at_once, self._memory)
