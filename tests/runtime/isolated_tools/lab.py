@@ -120,6 +120,12 @@ def orphaning(folder: str) -> None:
 
 
 @isolated
+def abandoning() -> list[int]:
+    """Answer, and leave a process running: both numbers."""
+    return [os.getpid(), subprocess.Popen(["sleep", "600"], start_new_session=True).pid]
+
+
+@isolated
 def deserting(folder: str) -> None:
     """Start another process in another session, and end without it."""
     started = subprocess.Popen(["sleep", "600"], start_new_session=True)
