@@ -41,6 +41,14 @@ def installed() -> bool:
     return find_spec("pydantic_monty") is not None
 
 
+def _program() -> Path | None:
+    """Its program beside it, as `pip install --target` puts it; None: where it looks itself."""
+    import pydantic_monty
+
+    beside = Path(str(pydantic_monty.__file__)).parents[1] / "bin" / "monty"
+    return beside if beside.is_file() else None
+
+
 def run(code: str, given: dict[str, Any]) -> Ended:
     """Run *code* in a sandbox of its own. Raises `ToolError` where it says too much."""
     from pydantic_monty import Monty, MontyError
@@ -49,7 +57,7 @@ def run(code: str, given: dict[str, Any]) -> Ended:
     try:
         with (
             _quiet(),
-            Monty(max_processes=1) as pool,
+            Monty(binary_path=_program(), max_processes=1) as pool,
             pool.checkout(script_name="<code>", limits=_limits()) as session,
         ):
             told = _told(session, code, given, printed)

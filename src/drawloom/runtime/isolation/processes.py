@@ -13,6 +13,7 @@ from types import MappingProxyType
 
 from drawloom.runtime.isolation import frames
 from drawloom.runtime.isolation.cgroups import Group
+from drawloom.runtime.isolation.search_path import search_path
 from drawloom.runtime.isolation.usage import Seen, census, family, seen
 
 _EMPTY: Mapping[str, str] = MappingProxyType({})
@@ -20,7 +21,7 @@ _WITHIN = 5.0  # seconds in which what was killed is gone
 # Enters its control group before anything else, so that all that it takes is counted there.
 _START = """
 import sys
-_, module, line, door = sys.argv
+_, module, line, door, *sys.path = sys.argv
 if door:
     with open(door, "w") as file:
         file.write("0")
@@ -168,6 +169,7 @@ async def started(
             module,
             str(theirs),
             "" if group is None else str(group.door),
+            *search_path(),
             stdin=PIPE,
             stdout=PIPE,
             stderr=None if speaks else DEVNULL,
