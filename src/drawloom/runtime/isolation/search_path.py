@@ -9,9 +9,7 @@ import sysconfig
 from functools import lru_cache
 from pathlib import Path
 
-import drawloom
-
-_OURS = str(Path(drawloom.__file__).parents[1].resolve())
+_OURS = str(Path(__file__).resolve().parents[3])  # the folder that the package is in
 
 
 def search_path() -> list[str]:
