@@ -90,6 +90,8 @@ def test_every_setting_of_a_project_is_named() -> None:
     named = {*example, *example["state"]}
     named |= {"memory"} & example["engine"].keys()
     named |= {"code_steps"} if "enabled" in example["code"] else set()
+    named |= {"sandbox"} & example["code"].keys()
+    named |= {"cgroup"} & example["isolation"].keys()
     known = {f.name.removeprefix("state_") for f in fields(Settings)}
     assert known <= named
 

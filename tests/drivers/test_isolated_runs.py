@@ -62,6 +62,7 @@ async def test_one_step_over_its_limit_fails_and_the_others_go_on() -> None:
     assert result.status == "succeeded"
     failure = result.steps["a"].failure
     assert failure is not None and failure.kind is FailureKind.INVALID
+    assert failure.details is not None and 0.1 < failure.details.pop("used") < 1
     assert failure.details == {"limit": "cpu", "allowed": 0.1}
 
 
@@ -126,7 +127,7 @@ from drawloom.drivers.embedded import Engine
 from drawloom.runtime import Catalogue
 
 async def main():
-    catalogue = Catalogue(code_steps=True)
+    catalogue = Catalogue(code_steps=True, sandbox=sys.argv[2])
     plan = compile_chain(load(Path(sys.argv[1]).read_text()), catalogue.find)
     async with Engine(catalogue, durability="memory") as engine:
         await engine.run(plan)
@@ -136,14 +137,19 @@ asyncio.run(main())
 
 
 @pytest.mark.usefixtures("bubblewrap")
-async def test_nothing_of_a_code_step_is_left_when_the_engine_is_killed(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("sandbox", "many"),
+    [("bubblewrap", 5), ("monty", 3)],  # engine, worker; bubblewrap twice and the code, or Monty
+)
+async def test_nothing_of_a_code_step_is_left_when_the_engine_is_killed(
+    tmp_path: Path, sandbox: str, many: int
+) -> None:
     (tmp_path / "c.yaml").write_text(CODE)
-    command = [sys.executable, "-c", _ENGINE, str(tmp_path / "c.yaml")]
+    command = [sys.executable, "-c", _ENGINE, str(tmp_path / "c.yaml"), sandbox]
     engine = subprocess.Popen(command)  # noqa: ASYNC220  # quick enough for a test
     try:
         async with asyncio.timeout(20):
-            # The worker, bubblewrap twice, and the code.
-            while len(below := family(engine.pid, census())) < 5:  # noqa: ASYNC110
+            while len(below := family(engine.pid, census())) < many:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
     finally:
         engine.kill()
@@ -152,10 +158,19 @@ async def test_nothing_of_a_code_step_is_left_when_the_engine_is_killed(tmp_path
 
 
 @pytest.mark.usefixtures("bubblewrap")
-def test_the_doctor_tries_the_sandbox_where_code_steps_are_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("sandbox", "said"),
+    [
+        ("auto", "run in a bubblewrap sandbox: bubblewrap works here"),
+        ("monty", "run in a monty sandbox: `[code] sandbox` is monty"),
+    ],
+)
+def test_the_doctor_tries_the_sandbox_where_code_steps_are_on(
+    tmp_path: Path, sandbox: str, said: str
+) -> None:
     from drawloom.cli.examining import _code_steps
     from drawloom.project import Project
 
-    (tmp_path / "drawloom.toml").write_text("[code]\nenabled = true\n")
+    (tmp_path / "drawloom.toml").write_text(f"[code]\nenabled = true\nsandbox = '{sandbox}'\n")
     found = _code_steps(Project.find(tmp_path))
-    assert (found.grade, found.found) == ("ok", "run in a bubblewrap sandbox")
+    assert (found.grade, found.found) == ("ok", said)

@@ -30,6 +30,10 @@ memory = "2GB"
 
 [code]
 enabled = true
+sandbox = "monty"
+
+[isolation]
+cgroup = "/sys/fs/cgroup/loom"
 """
 
 
@@ -51,6 +55,7 @@ def test_everything_is_read(tmp_path: Path) -> None:
 def test_the_engine_and_code_steps_are_read(tmp_path: Path) -> None:
     found = read(tmp_path, WHOLE)
     assert (found.memory, found.code_steps) == (2_000_000_000, True)
+    assert (found.sandbox, found.cgroup) == ("monty", "/sys/fs/cgroup/loom")
 
 
 def test_an_empty_file_is_all_defaults(tmp_path: Path) -> None:
@@ -80,6 +85,8 @@ def test_settings_are_not_shown_by_repr(tmp_path: Path) -> None:
         ("[engine]\nmemroy = 1", "engine.memroy: there is no such key"),
         ("[code]\nenabled = 1", "code.enabled: must be true or false"),
         ("[code]\nenable = true", "code.enable: there is no such key"),
+        ("[isolation]\ncgroup = 'loom'", "isolation.cgroup: must be a whole path"),
+        ("[code]\nsandbox = 'bublewrap'", "code.sandbox: must be auto, bubblewrap or monty"),
         ("state = 1", "state: must be a table"),
         ("tools = 'tools.py'", "tools: must be a list"),
         ("tools = ['tools.txt']", "tools: 'tools.txt' is no Python file"),

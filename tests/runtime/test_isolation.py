@@ -20,7 +20,7 @@ from drawloom.errors import Failure, FailureKind, ToolError
 from drawloom.policies import Resources
 from drawloom.project.own_tools import own_tools
 from drawloom.runtime import Catalogue, Clients, Hands, Measured
-from drawloom.runtime.isolation import pool, usage
+from drawloom.runtime.isolation import pool, usage, workers
 from drawloom.runtime.isolation.usage import Seen, census
 from drawloom.sdk import Connector, Context, Tool, tool
 
@@ -148,7 +148,11 @@ async def test_a_call_over_its_limit_dies_alone_with_its_name(
     other = asyncio.create_task(call(hands, lab["number"]))
     failure = await failed(hands, lab[name], limits, **args)
     assert failure.kind is FailureKind.INVALID
+    assert failure.details is not None
+    used = failure.details.pop("used", None)
     assert failure.details == {"limit": limit, "allowed": getattr(limits, limit)}
+    if limit == "cpu":
+        assert 0.2 < used < 1 and f"(it had used {used:g})" in failure.message
     assert f"resources: {{{limit}: …}}" in failure.message
     assert await other > 0
     assert await call(hands, lab["number"], limits) > 0
@@ -159,7 +163,7 @@ async def test_a_process_more_than_allowed_ends_all_of_them(
 ) -> None:
     failure = await failed(hands, lab["forking"], folder=str(tmp_path))
     assert failure.details == {"limit": "processes", "allowed": 1}
-    await gone(int((tmp_path / "pid").read_text()))
+    assert not alive(int((tmp_path / "pid").read_text()))
 
 
 async def test_what_was_seen_of_one_call_is_not_held_against_the_next(
@@ -212,8 +216,7 @@ async def test_a_cancelled_call_ends_its_process_and_what_that_started(
     going.cancel()
     with pytest.raises(asyncio.CancelledError):
         await going
-    await gone(own)
-    await gone(started)
+    assert not alive(own) and not alive(started)
 
 
 async def test_what_a_process_leaves_behind_is_ended(
@@ -221,7 +224,57 @@ async def test_what_a_process_leaves_behind_is_ended(
 ) -> None:
     failure = await failed(hands, lab["orphaning"], Resources(processes=2), folder=str(tmp_path))
     assert failure.details == {"exit_status": 4}
-    await gone(int((tmp_path / "pid").read_text()))
+    assert not alive(int((tmp_path / "pid").read_text()))
+
+
+async def test_what_a_call_leaves_running_is_not_in_the_next(
+    hands: Hands, lab: dict[str, Tool]
+) -> None:
+    limits = Resources(processes=2)
+    number, left = await call(hands, lab["abandoning"], limits)
+    assert not alive(left)
+    assert (await call(hands, lab["abandoning"], limits))[0] != number
+
+
+async def test_the_cpu_time_of_a_call_is_that_of_its_family(
+    hands: Hands, lab: dict[str, Tool]
+) -> None:
+    limits = Resources(cpu=0.3, processes=2)
+    failure = await failed(hands, lab["delegating"], limits, seconds=600.0)
+    assert failure.details is not None
+    assert failure.details["limit"] == "cpu" and 0.3 < failure.details["used"] < 1
+
+
+_BUSY = """
+import os, time
+from drawloom.sdk import tool
+
+def busy_for(seconds):
+    until = time.process_time() + seconds
+    while time.process_time() < until:
+        pass
+
+@tool(isolation="process", effect="pure")
+def busy(seconds: float) -> int:
+    "Take CPU time; the number of the process."
+    busy_for(seconds)
+    return os.getpid()
+
+if os.environ.keys() <= {"LC_CTYPE"}:  # in its process
+    busy_for(0.4)
+"""
+
+
+async def test_the_cpu_time_of_a_call_is_its_own(hands: Hands, tmp_path: Path) -> None:
+    """Neither what its file takes when it is read, nor that of the calls before, is counted."""
+    (tmp_path / "busy.py").write_text(_BUSY)
+    [busy] = own_tools(tmp_path, ["busy.py"])[0]
+    limits = Resources(cpu=0.3)
+    numbers = {await call(hands, busy, limits, seconds=0.15) for _ in range(3)}
+    assert len(numbers) == 1
+    failure = await failed(hands, busy, limits, seconds=600.0)
+    assert failure.details is not None
+    assert failure.details["limit"] == "cpu" and 0.3 < failure.details["used"] < 1
 
 
 async def pids(folder: Path) -> list[int]:
@@ -266,7 +319,7 @@ async def test_a_process_that_grows_is_replaced(hands: Hands, lab: dict[str, Too
 async def test_a_process_that_has_answered_enough_is_replaced(
     hands: Hands, lab: dict[str, Tool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pool, "CALLS", 2)
+    monkeypatch.setattr(workers, "CALLS", 2)
     numbers = [await call(hands, lab["number"]) for _ in range(3)]
     assert numbers[0] == numbers[1] != numbers[2]
 

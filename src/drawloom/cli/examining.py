@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import apsw
 
-from drawloom.drivers.embedded.doctor import DURABILITY, Check, examine
+from drawloom.drivers.embedded.doctor import DURABILITY, Check, Grade, examine
 
 if TYPE_CHECKING:
     from drawloom.project import Project
@@ -24,6 +24,7 @@ def examine_all(project: Project, state: Path) -> Iterator[Check]:
     yield _expressions()
     yield _sandbox()
     yield _code_steps(project)
+    yield _control_groups(project.settings.cgroup)
     yield from _project(project)
     yield from _connectors(project.catalogue)
     kind = project.settings.durability
@@ -86,11 +87,31 @@ def _code_steps(project: Project) -> Check:
     """Which sandbox code steps have, tried out where they are on."""
     if not project.settings.code_steps:
         return Check("code steps", "ok", "off; `[code] enabled = true` turns them on")
-    from drawloom.connectors.core.sandbox import works
+    from drawloom.connectors.core.sandbox import tried
+    from drawloom.errors import ToolError
 
-    if why := works():
-        return Check("code steps", "error", f"no sandbox works: {why}", "install bubblewrap")
-    return Check("code steps", "ok", "run in a bubblewrap sandbox")
+    try:
+        sandbox = tried(project.settings.sandbox)
+    except ToolError as exc:
+        return Check("code steps", "error", str(exc), "see `Write a step in Python`")
+    return Check("code steps", "ok", f"run in a {sandbox.name} sandbox: {sandbox.why}")
+
+
+def _control_groups(named: str | None) -> Check:
+    """Whether isolated calls have control groups of their own, and why not."""
+    from drawloom.runtime.isolation.cgroups import CgroupsUnusable, Nest
+
+    name = "control groups"
+    try:
+        nest = Nest(named)
+    except CgroupsUnusable as exc:
+        grade: Grade = "ok" if named is None else "warning"
+        return Check(name, grade, f"not used for isolated calls: {exc}")
+    nest.close()
+    if nest.missing:
+        found = f"in {nest.home}, without {', '.join(nest.missing)}: not handed down to it"
+        return Check(name, "warning", found, "delegate them, and leave no process in it itself")
+    return Check(name, "ok", f"isolated calls have their own in {nest.home}")
 
 
 def _project(project: Project) -> Iterator[Check]:

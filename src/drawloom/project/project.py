@@ -61,7 +61,8 @@ class Project:
     def catalogue(self) -> Catalogue:
         """All tools, the project's own included; this runs the files that `tools` names."""
         tools, connectors = own_tools(self.folder, self.settings.tools)
-        return Catalogue(tools, connectors, code_steps=self.settings.code_steps)
+        on, sandbox = self.settings.code_steps, self.settings.sandbox
+        return Catalogue(tools, connectors, code_steps=on, sandbox=sandbox)
 
     @cached_property
     def find_chain(self) -> ChainFiles:
@@ -127,6 +128,7 @@ class Project:
             recover=recover,
             memory=self.settings.memory,
             blob_threshold=self.settings.blob_threshold,
+            cgroup=self.settings.cgroup,
         )
 
 

@@ -24,8 +24,12 @@
     memory = "2GB"                  # the most that isolated calls may declare together, and
                                     # beyond which this process starts no further run
 
+    [isolation]
+    cgroup = "/sys/fs/cgroup/loom"  # in which isolated calls get control groups; else a delegated one
+
     [code]
     enabled = true                  # whether steps may hold code (core.python); false unless given
+    sandbox = "auto"                # auto | bubblewrap | monty: what their code runs in
 
 The files that `tools` names are trusted configuration code: they are Python,
 and run when a catalogue is asked for. A chain can never name one.
@@ -53,6 +57,7 @@ FILE: Final = "drawloom.toml"
 Durability: TypeAlias = Literal["full", "relaxed", "memory"]
 
 _DURABILITIES: Final = ("full", "relaxed", "memory")
+_SANDBOXES: Final = ("auto", "bubblewrap", "monty")
 _SHARED: Final = ("kind", "limits", "balance", "instances")  # not settings of the connector
 _LARGEST: Final = 1 << 20  # bytes
 _MOST_INLINE: Final = 64_000_000  # bytes that one row of the store may hold
@@ -84,6 +89,8 @@ class Settings:
     policies: Policies = field(default_factory=Policies)
     memory: int | None = None  # bytes
     code_steps: bool = False
+    sandbox: str = "auto"
+    cgroup: str | None = None
 
 
 def read_settings(path: Path) -> Settings:
@@ -114,14 +121,25 @@ class _Reader:
         self._policies = PolicyReader(self._refuse)
 
     def settings(self, document: Mapping[str, Any]) -> Settings:
-        known = ("tools", "connections", "bind", "state", "policies", "engine", "code")
+        known = (
+            "tools",
+            "connections",
+            "bind",
+            "state",
+            "policies",
+            "engine",
+            "code",
+            "isolation",
+        )
         self._known(document, known, "")
         state = self._table(document, "state")
         self._known(state, ("folder", "durability", "keep_days", "blob_threshold"), "state.")
         engine = self._table(document, "engine")
         self._known(engine, ("memory",), "engine.")
         code = self._table(document, "code")
-        self._known(code, ("enabled",), "code.")
+        self._known(code, ("enabled", "sandbox"), "code.")
+        isolation = self._table(document, "isolation")
+        self._known(isolation, ("cgroup",), "isolation.")
         connections = self._table(document, "connections")
         found = {name: self._connection(name, connections[name]) for name in connections}
         pools = {name: c.pool for name, c in found.items() if c.pool is not None}
@@ -131,11 +149,16 @@ class _Reader:
             bind=self._bind(self._table(document, "bind"), connections),
             tools=self._tools(document.get("tools", [])),
             state_folder=self._text(state.get("folder", ".drawloom"), "state.folder"),
-            durability=self._durability(state.get("durability", "full")),
+            durability=cast(
+                Durability,
+                self._one_of(_DURABILITIES, state.get("durability", "full"), "state.durability"),
+            ),
             keep_days=self._days(state.get("keep_days", 30)),
             blob_threshold=self._threshold(state.get("blob_threshold")),
             policies=self._policies.policies(document.get("policies", {}), limits, pools),
             code_steps=self._switch(code.get("enabled", False), "code.enabled"),
+            sandbox=self._one_of(_SANDBOXES, code.get("sandbox", "auto"), "code.sandbox"),
+            cgroup=self._folder(isolation.get("cgroup"), "isolation.cgroup"),
             memory=self._size(engine.get("memory"), "engine.memory"),
         )
 
@@ -170,11 +193,12 @@ class _Reader:
                 self._refuse("tools", f"{file!r} is no Python file (.py)")
         return files
 
-    def _durability(self, value: Any) -> Durability:
-        if value not in _DURABILITIES:
-            advice = did_you_mean(str(value), _DURABILITIES)
-            self._refuse("state.durability", f"must be full, relaxed or memory {advice}".rstrip())
-        return cast(Durability, value)
+    def _one_of(self, known: tuple[str, ...], value: Any, key: str) -> str:
+        if value not in known:
+            advice = did_you_mean(str(value), known)
+            *others, last = known
+            self._refuse(key, f"must be {', '.join(others)} or {last} {advice}".rstrip())
+        return cast(str, value)
 
     def _days(self, value: Any) -> float:
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e5:
@@ -197,6 +221,11 @@ class _Reader:
         if size is not None and not LARGE <= size <= _MOST_INLINE:
             self._refuse("state.blob_threshold", "must be from 16384 bytes to 64MB")
         return THRESHOLD if size is None else size
+
+    def _folder(self, value: Any, key: str) -> str | None:
+        if value is not None and not self._text(value, key).startswith("/"):
+            self._refuse(key, "must be a whole path, as in /sys/fs/cgroup/loom")
+        return cast("str | None", value)
 
     def _table(self, document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
         table = document.get(key, {})

@@ -210,11 +210,12 @@ class Hands:
         threads: int = THREADS,
         guards: Guards | None = None,
         memory: int | None = None,
+        cgroup: str | None = None,
     ) -> None:
         self._clients = clients
         self.streams = Streams(clients)
         self.guards = guards or Guards()
-        self.isolation = Isolation(memory=memory)
+        self.isolation = Isolation(memory=memory, sandbox=clients.catalogue.sandbox, cgroup=cgroup)
         self.ready: dict[Tool, Prepared] = {}  # what `prepared` has made so far
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="drawloom-tool")
 

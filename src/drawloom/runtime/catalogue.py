@@ -59,7 +59,8 @@ class _Found:
 class Catalogue:
     """All tools that can be used here. Cheap to make; imports only what is asked for.
 
-    Without *code_steps* the tools that run an author's code refuse to.
+    Without *code_steps* the tools that run an author's code refuse to; *sandbox* names
+    the one that they run it in, "auto" the best that there is.
     """
 
     def __init__(
@@ -68,7 +69,9 @@ class Catalogue:
         extra: Iterable[Connector] = (),
         *,
         code_steps: bool = False,
+        sandbox: str = "auto",
     ) -> None:
+        self.sandbox = sandbox
         self._code_steps = code_steps
         self._barred: dict[str, Tool] = {}
         self._own = {tool.name: tool for tool in tools}

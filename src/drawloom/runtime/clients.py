@@ -62,7 +62,7 @@ class Clients:
     def __init__(
         self, catalogue: Catalogue, connections: Mapping[str, StoredConnection], doors: Doors
     ) -> None:
-        self._catalogue = catalogue
+        self.catalogue = catalogue
         self._connections = connections
         self._doors = doors
         self._open: dict[str, Any] = {}
@@ -84,7 +84,7 @@ class Clients:
 
     async def _opened(self, name: str) -> Any:
         stored = self.stored(name)
-        settings = stored.typed(self._catalogue)
+        settings = stored.typed(self.catalogue)
         async with asyncio.timeout(OPEN_WITHIN):
             return await self._stack.enter_async_context(settings.open(self._doors))
 

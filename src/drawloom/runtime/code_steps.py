@@ -21,3 +21,10 @@ def barred(tool: Tool) -> Tool:
     made = Tool(tool.name, refuse, effect=tool.effect, connection=None, inline=True)
     made.barred = OFF
     return made
+
+
+def told_to_sandboxes(sandbox: str) -> dict[str, str]:
+    """The environment of a process that makes sandboxes: which ones it makes."""
+    from drawloom.connectors.core.sandbox import VARIABLE  # by now it has been imported
+
+    return {VARIABLE: sandbox}

@@ -107,7 +107,3 @@ def main() -> None:
     source, sink = confinement.take_pipes()
     while (request := frames.read(source)) is not None:
         frames.write(sink, json.dumps(_answer(request)).encode())
-
-
-if __name__ == "__main__":
-    main()

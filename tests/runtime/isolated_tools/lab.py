@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import signal
 import subprocess
@@ -116,6 +117,51 @@ def orphaning(folder: str) -> None:
     with open(f"{folder}/pid", "w") as file:
         file.write(str(started.pid))
     os._exit(4)
+
+
+@isolated
+def abandoning() -> list[int]:
+    """Answer, and leave a process running: both numbers."""
+    return [os.getpid(), subprocess.Popen(["sleep", "600"], start_new_session=True).pid]
+
+
+@isolated
+def deserting(folder: str) -> None:
+    """Start another process in another session, and end without it."""
+    started = subprocess.Popen(["sleep", "600"], start_new_session=True)
+    with open(f"{folder}/pid", "w") as file:
+        file.write(str(started.pid))
+    os._exit(4)
+
+
+@isolated
+def delegating(seconds: float) -> None:
+    """Have another process take that much CPU time."""
+    code = f"import time\nwhile time.process_time() < {seconds}: pass"
+    subprocess.run([sys.executable, "-I", "-S", "-c", code], check=True)
+
+
+@isolated
+def borrowing(size: int) -> None:
+    """Have another process take memory."""
+    code = f"len(bytearray(b'x') * {size})"
+    subprocess.run([sys.executable, "-I", "-S", "-c", code], check=True)
+
+
+@isolated
+def sharing(size: int) -> None:
+    """Take memory that could be shared, which no limit of a process counts."""
+    memory = mmap.mmap(-1, size)
+    for start in range(0, size, mmap.PAGESIZE):
+        memory[start] = 1
+
+
+@isolated
+def multiplying(many: int) -> None:
+    """Start many processes at once."""
+    for _ in range(many):
+        if os.fork() == 0:
+            signal.pause()
 
 
 @isolated

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from drawloom.connectors.core.connection import connector
-from drawloom.connectors.core.sandbox import outcome, run
+from drawloom.connectors.core.ended import output_of
+from drawloom.connectors.core.sandbox import here
 from drawloom.sdk import Context, Json, check_value
 
 
@@ -25,15 +26,16 @@ def python(
     """Run Python code in a sandbox, and give what it assigns to `output`.
 
     Off unless drawloom.toml has `[code] enabled = true`. The code has the standard
-    library, and no network, files, environment or other processes; what it prints
-    goes to the run's log. `resources` of the step limit it. It can change nothing
-    outside, so it may run again after a crash; it may read a clock or draw a random
-    number, so it counts as `read` and not as `pure`.
+    library (a part of Python where the sandbox is Monty), and no network, files,
+    environment or other processes; what it prints goes to the run's log. `resources`
+    of the step limit it. It can change nothing outside, so it may run again after a
+    crash; it may read a clock or draw a random number, so it counts as `read` and not
+    as `pure`.
     """
-    ended = run(code, input)
+    ended = here().run(code, input)
     for line in ended.printed.splitlines():
         context.say(line)
-    given = outcome(ended)
+    given = output_of(ended)
     if output is not None:
         check_value(output, given, where="what the code gave")
     return given

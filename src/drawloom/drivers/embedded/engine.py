@@ -64,7 +64,8 @@ class Engine:
     runs that are not over, a start is refused as `Overloaded`; so it is while this
     process holds more than *memory* bytes. The declared memory of isolated calls under
     way is never more than that, either. A value of more than *blob_threshold* bytes of
-    JSON is kept in a file of its own, and loaded where it is read.
+    JSON is kept in a file of its own, and loaded where it is read. *cgroup* names the
+    control group in which isolated calls get their own, unless one is delegated.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class Engine:
         runs_at_once: int = RUNS_AT_ONCE,
         memory: int | None = None,
         blob_threshold: int = THRESHOLD,
+        cgroup: str | None = None,
     ) -> None:
         if durability != "memory" and state is None:
             raise StateUnusable("an engine that keeps its runs needs a state directory")
@@ -97,6 +99,7 @@ class Engine:
         self._runs_at_once = runs_at_once
         self._memory = memory
         self._blob_threshold = blob_threshold
+        self._cgroup = cgroup
         self._ownership: Ownership | None = None
         self._db: apsw.Connection | None = None
         self._reader: apsw.Connection | None = None
@@ -107,6 +110,7 @@ class Engine:
             Clients(self.catalogue, with_instances(self.connections, self._policies), self._doors),
             guards=Guards(self._policies),
             memory=self._memory,
+            cgroup=self._cgroup,
         )
         self._pump = Pump(hands, None)
         self._starts = Starts(self._pump, self.row_of, self._runs_at_once, self._memory)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, replace
 from typing import Any, NamedTuple
 
@@ -16,13 +17,16 @@ from drawloom.dataflow.validation import validator_for
 from drawloom.dataflow.values import read_json, write_json
 from drawloom.errors import Failure, FailureKind, ToolError
 from drawloom.policies import DEFAULT_RESOURCES, Admission, Answer, Resources
+from drawloom.runtime.code_steps import told_to_sandboxes
 from drawloom.runtime.isolation import frames, verdicts
-from drawloom.runtime.isolation.origins import Origin, origin_of
+from drawloom.runtime.isolation.cgroups import CgroupsUnusable, Group, Nest
+from drawloom.runtime.isolation.origins import origin_of
 from drawloom.runtime.isolation.processes import Child, started
-from drawloom.runtime.isolation.usage import families
+from drawloom.runtime.isolation.usage import Seen, families
+from drawloom.runtime.isolation.verdicts import Excess
+from drawloom.runtime.isolation.workers import Kept, Worker
 from drawloom.sdk import Context, Tool
 
-CALLS = 200  # that one process answers before another takes its place
 LOOK = 0.1  # seconds between two looks at what the processes have started
 WAITING = 1_000  # calls
 _DEEPEST = 500
@@ -40,54 +44,32 @@ class Cost(NamedTuple):
     received: int
 
 
-class _Kept(NamedTuple):
-    """What a process can be used for again: tools of one file, under the same limits."""
-
-    origin: Origin
-    limits: Resources
-
-
-class _Worker:
-    """A process that calls tools, and how many calls it has answered."""
-
-    __slots__ = ("calls", "child", "first_resident", "kept", "own_processes", "peak")
-
-    def __init__(self, child: Child, kept: _Kept, own_processes: int) -> None:
-        self.child = child
-        self.kept = kept
-        self.own_processes = own_processes
-        self.calls = 0
-        self.first_resident = 0
-        self.peak = 0  # bytes, seen from outside
-
-    def worn(self, answer: dict[str, Any]) -> bool:
-        """Whether another process should take its place."""
-        self.calls += 1
-        resident = answer.get("resident", 0)
-        if self.calls == 1:
-            self.first_resident = resident
-        memory = self.kept.limits.memory
-        # What its imports take alone is no growth, however much it is.
-        grown = resident > max(self.first_resident + memory // 4, memory // 2)
-        return self.calls >= CALLS or grown or "limit" in answer
-
-
 class Isolation:
     """Calls tools in processes of their own. At most *at_once* at a time.
 
     The declared memory of the calls under way is never more than *memory* bytes
     together (None: no limit); what does not fit waits, and what finds too many
-    waiting is throttled.
+    waiting is throttled. *sandbox* is the one that code steps are to have, *cgroup* the
+    control group in which those of the processes are made (None: what is delegated).
     """
 
-    def __init__(self, at_once: int | None = None, memory: int | None = None) -> None:
+    def __init__(
+        self,
+        at_once: int | None = None,
+        memory: int | None = None,
+        sandbox: str = "auto",
+        cgroup: str | None = None,
+    ) -> None:
+        self._sandbox = sandbox
+        self._cgroup = cgroup
+        self._nest: asyncio.Future[Nest | None] | None = None
         self._at_once = at_once or max(2, os.cpu_count() or 1)
         self._memory = memory
         self._admission = Admission(self._at_once, memory, WAITING)
         self._turns: dict[int, asyncio.Future[None]] = {}
         self._numbers = 0
-        self._idle: list[_Worker] = []
-        self._busy: set[_Worker] = set()
+        self._idle: list[Worker] = []
+        self._busy: set[Worker] = set()
         self._ending: set[asyncio.Task[None]] = set()
         self._watch: asyncio.Task[None] | None = None
         self._looker = ThreadPoolExecutor(1, thread_name_prefix="drawloom-census")
@@ -105,16 +87,14 @@ class Isolation:
         """
         limits = resources or DEFAULT_RESOURCES
         named = {name: getattr(context, name) for name in _OF_CONTEXT}
-        request = write_json(
-            {"tool": tool.name, "args": args, "cpu": limits.cpu, "context": named}
-        ).encode()
-        kept = _Kept(origin_of(tool), replace(limits, cpu=None))
+        asked = {"tool": tool.name, "args": args, "cpu": limits.cpu, "context": named}
+        kept = Kept(origin_of(tool), replace(limits, cpu=None))
         async with self._turn(tool.name, limits.memory):
-            worker = await self._free(kept, _OF_SANDBOX if tool.isolation == "sandbox" else 0)
+            worker = await self._free(kept, tool.isolation == "sandbox")
             self._busy.add(worker)
             self._look_after()
             try:
-                answer, cost = await self._asked(worker, tool.name, request, context, limits)
+                answer, cost = await self._asked(worker, asked, context, limits)
             except BaseException:
                 await self._ended(worker)
                 raise
@@ -141,7 +121,7 @@ class Isolation:
                 if not self._turns[following].done():
                     self._turns[following].set_result(None)
 
-    async def _free(self, kept: _Kept, own_processes: int) -> _Worker:
+    async def _free(self, kept: Kept, sandbox: bool) -> Worker:
         """A process that is kept for this and still lives, or a new one."""
         for worker in list(self._idle):
             if worker.child.returncode is not None:
@@ -153,7 +133,11 @@ class Isolation:
                 return worker
         while len(self._idle) + len(self._busy) >= self._at_once and self._idle:
             await self._ended(self._idle.pop(0))
-        worker = _Worker(await started(_WORKER, speaks=True), kept, own_processes)
+        environment = told_to_sandboxes(self._sandbox) if sandbox else {}
+        own_processes = _OF_SANDBOX if sandbox else 0
+        group = await self._group(kept.limits, own_processes)
+        child = await started(_WORKER, speaks=True, environment=environment, group=group)
+        worker = Worker(child, kept, own_processes)
         first = {"limits": asdict(kept.limits), "origin": asdict(kept.origin)}
         try:
             await worker.child.send(write_json(first).encode())
@@ -164,37 +148,55 @@ class Isolation:
             raise
         return worker
 
+    async def _group(self, limits: Resources, own_processes: int) -> Group | None:
+        """A control group with the *limits*; None where none can be had, as `doctor` tells."""
+        if self._nest is None:
+            loop = asyncio.get_running_loop()
+            self._nest = loop.run_in_executor(self._looker, _nest, self._cgroup)
+        nest = await asyncio.shield(self._nest)
+        if nest is None:
+            return None
+        group = nest.group()
+        group.limit(limits, limits.processes + own_processes)
+        return group
+
     async def _asked(
-        self, worker: _Worker, tool: str, request: bytes, context: Context, limits: Resources
+        self, worker: Worker, asked: dict[str, Any], context: Context, limits: Resources
     ) -> tuple[dict[str, Any], Cost]:
-        child, received = worker.child, 0
-        worker.peak = 0
+        child, tool, received = worker.child, asked["tool"], 0
+        first = worker.takes_on(tool, limits.cpu)
+        request = write_json({**asked, "first": first}).encode()
         try:
             await child.send(request)
             while True:
                 message = await child.receive()
                 received += len(message)
                 answer = read_json(message, max_bytes=frames.LARGEST, max_depth=_DEEPEST)
-                if "say" not in answer:
+                if "began" in answer:
+                    worker.began()
+                elif "say" in answer:
+                    context.say(answer["say"][0], **answer["say"][1])
+                else:
                     break
-                context.say(answer["say"][0], **answer["say"][1])
         except frames.FrameTooLarge as exc:
             failure = verdicts.too_much(tool, exc.size, frames.LARGEST)
         except (asyncio.IncompleteReadError, ConnectionError):
-            failure = verdicts.ended(tool, await child.wait(), limits, child.ended_for)
+            status = await child.wait()
+            if status == -signal.SIGKILL and worker.was_out_of_memory():
+                worker.ended_for = worker.ended_for or Excess("memory")
+            failure = verdicts.ended(tool, status, limits, worker.ended_for)
         else:
-            peak = max(answer.get("peak", 0), worker.peak)
-            cost = Cost(answer.get("cpu", 0), peak or None, len(request), received)
-            return answer, cost
+            cpu, peak = worker.cost(answer)
+            return answer, Cost(cpu, peak or None, len(request), received)
         raise IsolatedCallFailed(failure, Cost(0, worker.peak or None, len(request), received))
 
-    async def _put_back(self, worker: _Worker, answer: dict[str, Any]) -> None:
+    async def _put_back(self, worker: Worker, answer: dict[str, Any]) -> None:
         if worker.worn(answer):
             await self._ended(worker)
         else:
             self._idle.append(worker)
 
-    async def _ended(self, worker: _Worker) -> None:
+    async def _ended(self, worker: Worker) -> None:
         """End a process wholly, even where who waits for that is cancelled meanwhile."""
         ending = asyncio.get_running_loop().create_task(worker.child.aclose())
         self._ending.add(ending)
@@ -213,30 +215,27 @@ class Isolation:
         while self._busy:
             await asyncio.sleep(LOOK)
             calls = [(worker, worker.calls) for worker in self._busy]
-            pids = [worker.child.pid for worker, _ in calls]
-            found = await loop.run_in_executor(self._looker, families, pids)
+            children = [worker.child for worker, _ in calls]
+            found = await loop.run_in_executor(self._looker, _members, children)
             for worker, call in calls:
                 if worker not in self._busy or worker.calls != call:
                     continue  # what was seen may be of the call before
-                members = found[worker.child.pid]
-                held = sum(each.resident for each in members)
-                worker.peak = max(worker.peak, held)
-                limits = worker.kept.limits
-                if len(members) > limits.processes + worker.own_processes:
-                    _end(worker.child, "processes")
-                elif held > limits.memory:
-                    _end(worker.child, "memory")
+                if excess := worker.excess(found[worker.child.pid]):
+                    worker.ended_for = excess
+                    worker.child.kill()
 
     async def aclose(self) -> None:
         """End every process. Calls under way must have been cancelled before."""
         if self._watch is not None:
             self._watch.cancel()
             await asyncio.gather(self._watch, return_exceptions=True)
-        self._looker.shutdown()
         for worker in [*self._busy, *self._idle]:
             await self._ended(worker)
         self._idle.clear()
         await asyncio.gather(*self._ending)
+        if self._nest is not None and (nest := await self._nest) is not None:
+            await asyncio.to_thread(nest.close)
+        self._looker.shutdown()
 
 
 class IsolatedCallFailed(ToolError):
@@ -247,15 +246,23 @@ class IsolatedCallFailed(ToolError):
         self.cost = cost
 
 
-def _end(child: Child, limit: str) -> None:
-    child.ended_for = limit
-    child.kill()
+def _nest(named: str | None) -> Nest | None:
+    with suppress(CgroupsUnusable):
+        return Nest(named)
+    return None
+
+
+def _members(children: list[Child]) -> dict[int, list[Seen]]:
+    """The family of each; all processes of the machine are gone through only where they must."""
+    found = {child.pid: child.members() for child in children if child.group is not None}
+    return found | families([child.pid for child in children if child.pid not in found])
 
 
 def _output(tool: Tool, answer: dict[str, Any], limits: Resources, cost: Cost) -> Any:
     """The output, checked again here: a process that was led astray may say anything."""
     if "limit" in answer:
-        raise IsolatedCallFailed(verdicts.over_limit(tool.name, answer["limit"], limits), cost)
+        excess = Excess(answer["limit"])
+        raise IsolatedCallFailed(verdicts.over_limit(tool.name, excess, limits), cost)
     if "failure" in answer:
         raise IsolatedCallFailed(msgspec.convert(answer["failure"], Failure), cost)
     output = answer["output"]

@@ -11,17 +11,24 @@ from pathlib import Path
 from drawloom.errors import Overloaded
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
+_TICK = 1_000_000_000 // os.sysconf("SC_CLK_TCK")  # nanoseconds
 _PROC = Path("/proc")
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One process, as /proc/PID/stat (proc(5)) shows it; `resident` in bytes."""
+    """One process, as /proc/PID/stat (proc(5)) shows it.
+
+    `resident` is in bytes; `cpu` in nanoseconds, with that of the children that it has
+    buried; `began` in ticks since the machine did.
+    """
 
     pid: int
     parent: int
     session: int
     resident: int
+    cpu: int = 0
+    began: int = 0
 
 
 def census(*, dead: bool = False) -> list[Seen]:
@@ -31,12 +38,13 @@ def census(*, dead: bool = False) -> list[Seen]:
     """
     found = []
     for entry in os.listdir(_PROC):
-        if entry.isdecimal() and (seen := _seen(int(entry), dead)) is not None:
-            found.append(seen)
+        if entry.isdecimal() and (each := seen(int(entry), dead)) is not None:
+            found.append(each)
     return found
 
 
-def _seen(pid: int, dead: bool = False) -> Seen | None:
+def seen(pid: int, dead: bool = False) -> Seen | None:
+    """A process; None where there is none, or it is *dead* and only such as live count."""
     try:
         text = (_PROC / str(pid) / "stat").read_bytes()
     except OSError:
@@ -44,7 +52,8 @@ def _seen(pid: int, dead: bool = False) -> Seen | None:
     fields = text.rpartition(b")")[2].split()
     if not dead and fields[0] in (b"Z", b"X"):
         return None
-    return Seen(pid, int(fields[1]), int(fields[3]), int(fields[21]) * _PAGE)
+    cpu = sum(int(ticks) for ticks in fields[11:15]) * _TICK
+    return Seen(pid, int(fields[1]), int(fields[3]), int(fields[21]) * _PAGE, cpu, int(fields[19]))
 
 
 def family(pid: int, everybody: list[Seen]) -> list[Seen]:
@@ -61,19 +70,31 @@ def family(pid: int, everybody: list[Seen]) -> list[Seen]:
 def families(pids: Iterable[int]) -> dict[int, list[Seen]]:
     """The family of each process, with nobody that ended while they were looked for."""
     everybody = census()
-    return {pid: [e for e in family(pid, everybody) if _seen(e.pid)] for pid in pids}
+    return {pid: [e for e in family(pid, everybody) if seen(e.pid)] for pid in pids}
 
 
 def resident(pid: int | None = None) -> int:
     """The resident memory of a process in bytes; 0 where it is gone. None is this one."""
-    seen = _seen(os.getpid() if pid is None else pid)
-    return 0 if seen is None else seen.resident
+    found = seen(os.getpid() if pid is None else pid)
+    return 0 if found is None else found.resident
 
 
 def cpu_time() -> int:
     """CPU time of this process and of those that it started and buried, in nanoseconds."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return int(sum(each.ru_utime + each.ru_stime for each in used) * 1e9)
+
+
+def has_children() -> bool:
+    """Whether this process has any child, dead or alive, whichever of its threads began it.
+
+    Where that cannot be seen, it has.
+    """
+    try:
+        tasks = os.listdir(_PROC / "self" / "task")
+        return any((_PROC / "self" / "task" / task / "children").read_bytes() for task in tasks)
+    except OSError:
+        return True
 
 
 def forget_peak() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from typing import Any
+from typing import Any, NamedTuple
 
 from drawloom.errors import Failure, FailureKind
 from drawloom.policies import Resources
@@ -15,14 +15,25 @@ _OF_ITS_OWN = {
 _LIMIT_SIGNALS = {signal.SIGXCPU: "cpu", signal.SIGXFSZ: "disk"}
 
 
-def over_limit(tool: str, limit: str, limits: Resources) -> Failure:
+class Excess(NamedTuple):
+    """The limit that a call is over, and what it had *used* where that was seen."""
+
+    limit: str
+    used: float | None = None
+
+
+def over_limit(tool: str, excess: Excess, limits: Resources) -> Failure:
     """The call took more than it may: to repeat it cannot help, so it is `invalid`."""
+    limit, used = excess
     allowed: Any = getattr(limits, limit)
+    by_then = "" if used is None else f" (it had used {used:g})"
     message = (
-        f"{tool} needs more than its limit of {_measure(limit, allowed)}; give the step more "
-        f"with `resources: {{{limit}: …}}`, or have it do less at a time"
+        f"{tool} needs more than its limit of {_measure(limit, allowed)}{by_then}; give the step "
+        f"more with `resources: {{{limit}: …}}`, or have it do less at a time"
     )
     details = {"limit": limit, "allowed": allowed}
+    if used is not None:
+        details["used"] = used
     return Failure(FailureKind.INVALID, message, None, details)
 
 
@@ -35,7 +46,7 @@ def too_much(tool: str, size: int, most: int) -> Failure:
     return Failure(FailureKind.INVALID, message, None, {"limit": "output", "allowed": most})
 
 
-def ended(tool: str, status: int, limits: Resources, ended_for: str) -> Failure:
+def ended(tool: str, status: int, limits: Resources, ended_for: Excess | None) -> Failure:
     """What the end of the process means; *status* is negative where a signal ended it."""
     if ended_for:
         return over_limit(tool, ended_for, limits)
@@ -44,7 +55,7 @@ def ended(tool: str, status: int, limits: Resources, ended_for: str) -> Failure:
         return Failure(FailureKind.DEFECT, message, None, {"exit_status": status})
     name = _name(-status)
     if -status in _LIMIT_SIGNALS:
-        return over_limit(tool, _LIMIT_SIGNALS[signal.Signals(-status)], limits)
+        return over_limit(tool, Excess(_LIMIT_SIGNALS[signal.Signals(-status)]), limits)
     if -status in _OF_ITS_OWN:
         message = (
             f"{tool} crashed its process ({name}); a library without memory does so, too: "

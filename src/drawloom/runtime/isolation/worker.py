@@ -45,6 +45,7 @@ class Worker:
         answer["cpu"] = usage.cpu_time() - began
         answer["peak"] = usage.peak_memory()
         answer["resident"] = self._resident()
+        answer["left"] = usage.has_children()
         return answer
 
     def _resident(self) -> int:
@@ -57,6 +58,8 @@ class Worker:
         prepared: Prepared | None = None
         try:
             prepared = self._prepared(request["tool"])
+            if request["first"]:
+                frames.write(self._sink, b'{"began": true}')  # what was read before is no call's
             confinement.limit_cpu(request["cpu"])
             context = Context(**request["context"], _say=self._say)
             return {"output": _called(prepared, request["args"], context)}
@@ -125,7 +128,3 @@ def main() -> None:
             message = write_json({"limit": "memory"}).encode()
         frames.write(sink, message)
         del answer, message
-
-
-if __name__ == "__main__":
-    main()
