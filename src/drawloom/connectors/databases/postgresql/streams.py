@@ -14,7 +14,7 @@ from drawloom.connectors.databases.postgresql.binding import (
     row_reader,
 )
 from drawloom.connectors.databases.postgresql.connection import connector
-from drawloom.connectors.databases.postgresql.tools import Args, Sql, fetch
+from drawloom.connectors.databases.postgresql.tools import Args, Sql
 from drawloom.errors import invalid
 from drawloom.sdk import Chunk, Context, Json, Row
 
@@ -103,8 +103,8 @@ class _Portions:
         args = [*self._args, *(after or [])]
         async with self._client.reading() as connection:
             statement = await prepare(connection, self._sql(after, most + 1))
-            cursor = await statement.cursor(*await parameters(connection, statement, args))
-            rows, _ = await fetch(cursor, row_reader(statement), most + 1)
+            values = await parameters(connection, statement, args)
+            rows = list(map(row_reader(statement), await statement.fetch(*values)))
         for row in rows:
             if row.pop(self._again):
                 raise self._repeated(row)

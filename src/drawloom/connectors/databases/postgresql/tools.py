@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
@@ -78,10 +77,7 @@ async def query(
         names = columns_of(statement)
         values = await parameters(connection, statement, args or [])
         cursor = await statement.cursor(*values)
-        most = client.settings.max_rows if limit is None else limit
-        rows, truncated = await fetch(cursor, row_reader(statement), most)
-    if limit is None:
-        _within(len(rows) + truncated, most)
+        rows, truncated = await _fetch(cursor, row_reader(statement), limit, client)
     return Rows(rows=rows, columns=names, count=len(rows), truncated=truncated)
 
 
@@ -141,14 +137,19 @@ async def execute_many(
     return Repeated(count=len(args))
 
 
-async def fetch(cursor: Any, read: Callable[[Any], Row], most: int) -> tuple[list[Row], bool]:
-    """At most *most* rows of a server-side cursor, and whether there were more."""
+async def _fetch(
+    cursor: Any, read: Any, limit: int | None, client: Client
+) -> tuple[list[Row], bool]:
+    """Rows up to the limit, and whether there were more. One too many is asked for."""
+    most = client.settings.max_rows if limit is None else limit
     rows: list[Row] = []
     while len(rows) <= most:
         portion = await cursor.fetch(min(_PORTION, most + 1 - len(rows)))
         if not portion:
             return rows, False
         rows += map(read, portion)
+    if limit is None:
+        _within(len(rows), most)
     return rows[:most], True
 
 
