@@ -274,3 +274,14 @@ class _File:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._file, name)
+
+
+@pytest.mark.parametrize(("tool", "given"), [(JSONL, {"rows": [1]}), (LINES, {"lines": ["a"]})])
+def test_a_plan_tells_what_would_be_added(tmp_path: Path, tool: Any, given: Any) -> None:
+    folder = Folder(tmp_path, max_bytes=1_000)
+    [touch] = tool.planner(folder, path="f", **given)
+    assert (touch.does, touch.what) == ("creates", "f, 1 more lines")
+    (tmp_path / "f").write_text("a\n")
+    [touch] = tool.planner(folder, path="f", **given)
+    assert (touch.does, touch.what) == ("changes", "f, 1 more lines; now 2 bytes")
+    assert not list(tmp_path.glob(".*"))
