@@ -56,10 +56,12 @@ class Notes:
         if not _MAGIC.startswith(self._at(0, len(_MAGIC))):
             raise self._unreadable("is not of this version")
         self._count = file.seek(0, os.SEEK_END) // _SIZE
-        self._last = self._whole(self._count - 1) if self._count else None
+        self._last = self._record(self._count - 1)
         if self._count and self._last is None:
             self._count -= 1  # a record that a crash cut off has never counted
-            self._last = self._whole(self._count - 1) if self._count else None
+            self._last = self._record(self._count - 1)
+            if self._count and self._last is None:  # no crash cuts off two
+                raise self._unreadable("is damaged")
         file.truncate(self._count * _SIZE)
         if self._last is not None and self._last.done:
             self._hang(self._last)
@@ -125,7 +127,7 @@ class Notes:
             number = self._below(above, digit)
             if not number:
                 return None, above, digit
-            part = self._whole(number)
+            part = self._record(number)
             if part is None or number <= above:
                 break
             if part.digest == digest:
@@ -137,9 +139,9 @@ class Notes:
         place = number * _SIZE + _BELOW + digit * _NUMBER.size
         return int(_NUMBER.unpack(self._at(place, _NUMBER.size))[0])
 
-    def _whole(self, number: int) -> Part | None:
-        """The record of that number, None where a crash has cut it off."""
-        record = self._at(number * _SIZE, _SIZE)
+    def _record(self, number: int) -> Part | None:
+        """The part of that number, None where a crash has cut its record off, or below 0."""
+        record = self._at(number * _SIZE, _SIZE) if number >= 0 else b""
         fixed, rest = record[: _FIXED.size], record[_FIXED.size :]
         if len(record) < _SIZE or _CHECK.unpack_from(rest)[0] != zlib.crc32(fixed):
             return None

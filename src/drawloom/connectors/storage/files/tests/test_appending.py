@@ -139,12 +139,15 @@ async def test_notes_of_another_version_are_refused(folder: Folder, notes: bytes
     assert (folder.root / ".o.jsonl.parts").read_bytes() == notes
 
 
-async def test_damaged_notes_are_refused(folder: Folder) -> None:
+@pytest.mark.parametrize("place", [20, -240])
+async def test_damaged_notes_are_refused(folder: Folder, place: int) -> None:
     for key in "abcdefgh":
         await add(folder, key, 1)
     path = folder.root / ".o.jsonl.parts"
-    good = path.read_bytes()
-    path.write_bytes(good[:20] + b"\xff" * 200 + good[220:])
+    bad = bytearray(path.read_bytes())
+    place %= len(bad)
+    bad[place : place + 200] = b"\xff" * 200
+    path.write_bytes(bad)
     assert (await failing(folder, "a", 1)).kind is FailureKind.CONFLICT
 
 
