@@ -68,11 +68,7 @@ async def stream_lines(folder: Folder, path: str, context: Context) -> AsyncIter
 
     def texts(file: BinaryIO, start: int) -> Iterator[tuple[str, int]]:
         for line, after in _lines(file, path, start):
-            try:
-                text = line.decode("utf-8")
-            except UnicodeDecodeError as exc:
-                raise invalid(f"{path!r} before byte {after}: {exc}") from None
-            yield text.removesuffix("\r\n").removesuffix("\n"), after
+            yield _text(line, path, after).removesuffix("\r\n").removesuffix("\n"), after
 
     async for chunk in _chunks(folder, path, context, texts):
         yield chunk
@@ -95,6 +91,13 @@ async def _chunks(
 
 def _taken(found: Iterator[Any], most: int) -> list[Any]:
     return list(islice(found, most))
+
+
+def _text(line: bytes, path: str, after: int) -> str:
+    try:
+        return line.decode("utf-8")
+    except UnicodeDecodeError as exc:
+        raise invalid(f"{path!r} before byte {after}: {exc}") from None
 
 
 def _lines(file: BinaryIO, path: str, start: int) -> Iterator[tuple[bytes, int]]:
