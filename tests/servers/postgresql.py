@@ -3,7 +3,8 @@
 `postgresql_server` is for a whole test run; `postgresql` is a database of a
 test's own, as settings of a connection, and is dropped afterwards.
 `guarded_postgresql` asks for a password, speaks TLS and has few connections.
-`start_postgresql` is for a test that ends its server.
+`start_postgresql` is for a test that ends its server, `start_replica` for one that
+needs a hot standby of it.
 """
 
 from __future__ import annotations
@@ -38,10 +39,16 @@ class PostgresqlServer:
     password: str = ""
     ca_file: Path | None = None
     control: Callable[..., None] | None = None
+    options: str = ""
 
     def settings(self, database: str = "postgres") -> dict[str, Any]:
         """What a connection of the connector needs to reach it."""
         return {"host": self.host, "port": self.port, "user": self.user, "database": database}
+
+    def start(self) -> None:
+        """Begin it, or begin it again, on its port, and wait until it answers."""
+        assert self.control is not None, "this server is not ours to start"
+        self.control("start", "-o", self.options)
 
     def stop(self, mode: str, *options: str) -> None:
         """End it as `pg_ctl stop -m` does: smart, fast or immediate. Only one started here."""
@@ -137,14 +144,34 @@ def start_postgresql(*, guarded: bool = False) -> Iterator[PostgresqlServer]:
         missing("PostgreSQL", _INSTALL)
     with tempfile.TemporaryDirectory(prefix="postgresql-") as name:
         folder = Path(name)
-        server = _prepare(binaries, folder, guarded=guarded)
-        assert server.control is not None
-        # Without its own standard streams the server would keep those of the tests open.
-        server.control("start", "-l", folder / "log", "-o", _options(folder, server))
-        try:
+        prepared = _prepare(binaries, folder, guarded=guarded)
+        with _running(prepared, folder) as server:
             yield server
-        finally:
-            _stop_for_good(server, folder / "data/postmaster.pid")
+
+
+@contextmanager
+def start_replica(primary: PostgresqlServer) -> Iterator[PostgresqlServer]:
+    """A hot standby of *primary*, which follows it by streaming and only reads."""
+    binaries = _binaries()
+    assert binaries is not None, "there is a primary"
+    with tempfile.TemporaryDirectory(prefix="postgresql-") as name:
+        folder = Path(name)
+        if os.geteuid() == 0:
+            _hand_over(folder)
+        source = ["-h", primary.host, "-p", str(primary.port), "-U", primary.user]
+        copy = ["--write-recovery-conf", "--checkpoint=fast", "--no-sync", "-D", folder / "data"]
+        _run(binaries / "pg_basebackup", *source, *copy)
+        with _running(_server(binaries, folder), folder) as server:
+            yield server
+
+
+@contextmanager
+def _running(server: PostgresqlServer, folder: Path) -> Iterator[PostgresqlServer]:
+    server.start()
+    try:
+        yield server
+    finally:
+        _stop_for_good(server, folder / "data/postmaster.pid")
 
 
 def _stop_for_good(server: PostgresqlServer, number: Path) -> None:
@@ -164,22 +191,26 @@ def _prepare(binaries: Path, folder: Path, *, guarded: bool) -> PostgresqlServer
     if os.geteuid() == 0:
         _hand_over(folder)
     auth = ["--auth=scram-sha-256", f"--pwfile={folder}/password"] if guarded else ["--auth=trust"]
-    data = folder / "data"
-    _run(binaries / "initdb", "-D", data, "-U", "postgres", "--no-sync", *auth)
+    _run(binaries / "initdb", "-D", folder / "data", "-U", "postgres", "--no-sync", *auth)
+    return _server(binaries, folder, password, ca_file)
+
+
+def _server(
+    binaries: Path, folder: Path, password: str = "", ca_file: Path | None = None
+) -> PostgresqlServer:
+    """The server whose data is in *folder*, on a free port."""
+    port = free_port()
+    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder}"
+    if password:
+        options += " -c max_connections=6 -c superuser_reserved_connections=3"
+    if ca_file:
+        options += f" -c ssl=on -c ssl_cert_file={folder}/crt -c ssl_key_file={folder}/key"
 
     def control(*command: str | Path) -> None:
-        _run(binaries / "pg_ctl", "-D", data, "-w", "-t", "60", *command)
+        at = ["-D", folder / "data", "-l", folder / "log", "-w", "-t", "60"]
+        _run(binaries / "pg_ctl", *at, *command)
 
-    return PostgresqlServer("127.0.0.1", free_port(), "postgres", password, ca_file, control)
-
-
-def _options(folder: Path, server: PostgresqlServer) -> str:
-    options = f"-p {server.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder}"
-    if server.password:
-        options += " -c max_connections=6 -c superuser_reserved_connections=3"
-    if server.ca_file:
-        options += f" -c ssl=on -c ssl_cert_file={folder}/crt -c ssl_key_file={folder}/key"
-    return options
+    return PostgresqlServer("127.0.0.1", port, "postgres", password, ca_file, control, options)
 
 
 def _certificate(folder: Path) -> Path | None:

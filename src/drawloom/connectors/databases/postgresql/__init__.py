@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-# The tools register themselves with the connector when their module is read.
-from drawloom.connectors.databases.postgresql import planning, tools
+# The tools register themselves with the connector when their modules are read.
+from drawloom.connectors.databases.postgresql import planning, streams, tools
 from drawloom.connectors.databases.postgresql.connection import connector
 
-__all__ = ["connector", "planning", "tools"]
+__all__ = ["connector", "planning", "streams", "tools"]

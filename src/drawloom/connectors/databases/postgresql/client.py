@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from drawloom.connectors.databases.postgresql.codecs import install
-from drawloom.connectors.databases.postgresql.faults import FAULTS
+from drawloom.connectors.databases.postgresql.faults import FAULTS, STANDBY
 from drawloom.errors import Failure, FailureKind, ToolError, invalid
 from drawloom.sdk import name_fault
 
@@ -38,23 +38,23 @@ class Client:
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[asyncpg.Connection[Any]]:
         """A connection in a READ ONLY transaction: the server itself refuses to write."""
-        async with self._connection() as connection, connection.transaction(readonly=True):
+        async with self._transaction(readonly=True) as connection:
             yield connection
-            _still(connection.is_in_transaction())
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[asyncpg.Connection[Any]]:
         """A connection in a transaction that commits at the end, or not at all."""
-        async with self._connection() as connection, connection.transaction():
-            yield connection
-            _still(connection.is_in_transaction())
+        async with self._transaction(readonly=False) as connection:
+            with _telling_of_standby():
+                yield connection
 
     @asynccontextmanager
     async def autocommit(self) -> AsyncIterator[asyncpg.Connection[Any]]:
         """A connection without a transaction, where a failure proves nothing."""
         async with self._connection() as connection:
             try:
-                yield connection
+                with _telling_of_standby():
+                    yield connection
             except Exception as exc:
                 raise ToolError(replace(name_fault(FAULTS, exc), harmless=False)) from exc
             if connection.is_in_transaction():
@@ -79,6 +79,16 @@ class Client:
         finally:
             await self._made.release(connection)
 
+    @asynccontextmanager
+    async def _transaction(self, *, readonly: bool) -> AsyncIterator[asyncpg.Connection[Any]]:
+        async with self._connection() as connection, AsyncExitStack() as stack:
+            try:
+                await stack.enter_async_context(connection.transaction(readonly=readonly))
+            except Exception as exc:  # it broke while it lay in the pool: nothing was asked of it
+                raise ToolError(self._unreachable(exc)) from exc
+            yield connection
+            _still(connection.is_in_transaction())
+
     async def _acquire(self) -> asyncpg.Connection[Any]:
         """Whatever goes wrong here came before the statement: it is harmless."""
         try:
@@ -87,19 +97,26 @@ class Client:
                 timeout=self.settings.acquire_timeout
             )
             return connection
+        except TimeoutError as exc:
+            most = self.settings.max_connections
+            message = (
+                f"{self._place}: no connection came free in time (the pool has {most} at most)"
+            )
+            raise ToolError(Failure(FailureKind.THROTTLED, message, harmless=True)) from exc
         except Exception as exc:
-            raise ToolError(replace(self._unreachable(exc), harmless=True)) from exc
+            raise ToolError(self._unreachable(exc)) from exc
 
     def _unreachable(self, exc: Exception) -> Failure:
-        place = f"{self.settings.host}:{self.settings.port}"
-        if isinstance(exc, TimeoutError):
-            most = self.settings.max_connections
-            message = f"no connection to {place} came free in time (the pool has {most} at most)"
-            return Failure(FailureKind.THROTTLED, message)
+        """Why nothing could be asked of the server."""
         failure = name_fault(FAULTS, exc)
         if failure.kind is FailureKind.DEFECT and isinstance(exc, OSError):
-            return Failure(FailureKind.TRANSIENT, f"cannot reach {place}: {exc}")
-        return replace(failure, message=f"{place}: {failure.message}")
+            message = f"cannot reach {self._place}: {exc}"
+            return Failure(FailureKind.TRANSIENT, message, harmless=True)
+        return replace(failure, message=f"{self._place}: {failure.message}", harmless=True)
+
+    @property
+    def _place(self) -> str:
+        return f"{self.settings.host}:{self.settings.port}"
 
     async def _open(self) -> None:
         import asyncpg
@@ -114,6 +131,16 @@ class Client:
                     command_timeout=_patience(self.settings.timeout),
                     **self._options,
                 )
+
+
+@contextmanager
+def _telling_of_standby() -> Iterator[None]:
+    import asyncpg
+
+    try:
+        yield
+    except asyncpg.ReadOnlySQLTransactionError as exc:
+        raise ToolError(STANDBY(exc)) from exc
 
 
 async def _reset(connection: Any) -> None:

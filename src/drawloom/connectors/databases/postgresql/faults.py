@@ -42,6 +42,12 @@ _BROKEN = _told(FailureKind.TRANSIENT)
 _READ_ONLY = _told(
     FailureKind.DENIED, hint="; postgresql.query only reads, postgresql.execute writes"
 )
+# Where a transaction may write, only the server itself can be what does not.
+STANDBY = _told(
+    FailureKind.DENIED,
+    harmless=True,
+    hint="; this server takes no writes: it is a standby, or set to read-only",
+)
 
 FAULTS: FaultTable = {
     # The driver's own refusals.

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from drawloom.connectors.databases.postgresql.binding import parameters, prepare
+from drawloom.connectors.databases.postgresql.streams import stream
 from drawloom.connectors.databases.postgresql.tools import (
     execute,
     execute_many,
@@ -32,6 +33,7 @@ _EXPLAINED = frozenset(
 
 @query.plan
 @query_one.plan
+@stream.plan
 @execute.plan
 async def _one(client: Client, sql: str, args: list[Json] | None = None, **_: Any) -> list[Touch]:
     return await _explained(client, sql, args or [])

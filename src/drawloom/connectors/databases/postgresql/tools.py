@@ -157,7 +157,7 @@ def _within(count: int, most: int) -> None:
     if count > most:
         raise invalid(
             f"the result has more than {most} rows, the connection's max_rows;"
-            " give `limit` to a query, or page by key (WHERE id > $1 ORDER BY id)"
+            " give `limit` to a query, or read them with postgresql.stream"
         )
 
 

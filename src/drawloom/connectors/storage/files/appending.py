@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
-from typing import BinaryIO
 
 from drawloom.connectors.storage.files.answers import Added
 from drawloom.connectors.storage.files.connection import connector
-from drawloom.sdk import Context, Failure, FailureKind, Json, ToolError
+from drawloom.connectors.storage.files.notes import Notes
+from drawloom.sdk import Context, Failure, FailureKind, Json, ToolError, invalid
 from drawloom.sdk.doors import Folder
 from drawloom.sdk.encoding import write_json
 
@@ -23,78 +22,62 @@ def append_jsonl(folder: Folder, path: str, rows: list[Json], context: Context) 
     each other. A file that somebody else has changed is a conflict: nothing of theirs
     is cut. Missing files are made.
     """
-    content = b"".join(write_json(row).encode() + b"\n" for row in rows)
+    return _added(folder, path, list(map(write_json, rows)), context.key)
+
+
+@connector.tool(effect="keyed")
+def append_lines(folder: Folder, path: str, lines: list[str], context: Context) -> Added:
+    """Add lines of text to a file, in UTF-8; each call's exactly once.
+
+    It is done as by `files.append_jsonl`. Lines end with a line feed; one that holds a line
+    break itself is an error.
+    """
+    for number, line in enumerate(lines):
+        if "\n" in line or "\r" in line:
+            place = f"/lines/{number}"
+            raise invalid(f"lines[{number}] holds a line break: split it first", path=place)
+    return _added(folder, path, lines, context.key)
+
+
+def _added(folder: Folder, path: str, lines: list[str], key: str) -> Added:
     *folders, name = path.split("/")
-    beside = ["/".join([*folders, f".{name}.{ending}"]) for ending in ("parts", "next")]
-    with folder.open_to_add(beside[0]) as file:
-        notes = _Notes(file)
-        _make_whole(folder, path, beside[1], notes)
-        if (known := notes.parts.get(context.key)) is not None:
-            return {"path": path, "bytes": known, "count": len(rows), "again": True}
-        folder.write(beside[1], content)
-        notes.begin(context.key, len(content))
-        _make_whole(folder, path, beside[1], notes)
-    return {"path": path, "bytes": len(content), "count": len(rows), "again": False}
+    noted, waiting = ("/".join([*folders, f".{name}.{end}"]) for end in ("parts", "next"))
+    content = "".join(f"{line}\n" for line in lines).encode()
+    with folder.open_to_add(noted) as file:
+        notes = Notes(file, noted)
+        inside_a_line = _make_whole(folder, path, waiting, notes)
+        if (known := notes.length(key)) is not None:
+            return {"path": path, "bytes": known, "count": len(lines), "again": True}
+        if inside_a_line and content:
+            content = b"\n" + content
+        folder.write(waiting, content)
+        notes.begin(key, len(content))
+        _make_whole(folder, path, waiting, notes)
+    return {"path": path, "bytes": len(content), "count": len(lines), "again": False}
 
 
-class _Notes:
-    """The notes beside a file: a line `[key, length]` per part, and `[key, length, "begun"]`
-    for one whose content waits in the other file."""
+def _make_whole(folder: Folder, path: str, waiting: str, notes: Notes) -> bool:
+    """Complete the part that is begun; whether the file then ends inside a line.
 
-    def __init__(self, file: BinaryIO) -> None:
-        self.parts: dict[str, int] = {}
-        self.begun: tuple[str, int] | None = None
-        self.end: int | None = None  # where the noted parts end; None where there are none
-        self._file = file
-        good = 0
-        for line in file:
-            if not line.endswith(b"\n"):
-                break  # a note that a crash cut off has never counted
-            self._take(json.loads(line))
-            good += len(line)
-        file.truncate(good)
-        file.seek(good)
-
-    def _take(self, note: list[str | int]) -> None:
-        key, length = str(note[0]), int(note[1])
-        if len(note) == 3:
-            self.begun = (key, length)
-            return
-        self.begun = None
-        self.parts[key] = length
-        self.end = (self.end or 0) + length
-
-    def begin(self, key: str, length: int) -> None:
-        """The content is on the disk, and is about to be added."""
-        self._write([key, length, "begun"])
-
-    def done(self, key: str, length: int) -> None:
-        """The part is in the file, on the disk."""
-        self._write([key, length])
-
-    def _write(self, note: list[str | int]) -> None:
-        self._file.write(json.dumps(note).encode() + b"\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._take(note)
-
-
-def _make_whole(folder: Folder, path: str, waiting: str, notes: _Notes) -> None:
-    """Complete the part that is begun. Raises `ToolError` (conflict) for a file of others."""
-    content = b"" if notes.begun is None else folder.read(waiting)
+    Raises `ToolError` (conflict) for a file of others.
+    """
+    content = folder.read(waiting) if notes.begun else b""
     with folder.open_to_add(path) as file:
         size = file.seek(0, os.SEEK_END)
-        if notes.end is None:  # the first call: what was there before stays
-            notes.done("", size)
-        end = notes.end or 0
-        if size < end:
+        if notes.empty:  # the first call: what was there before stays
+            notes.found(size)
+        if size < notes.end:
             raise _changed(path, "is shorter than what was added to it")
-        file.seek(end)
+        file.seek(notes.end)
         if not content.startswith(written := file.read(len(content) + 1)):
             raise _changed(path, "holds what somebody else has added")
         file.write(content[len(written) :])
-    if notes.begun is not None:
-        notes.done(*notes.begun)
+        end = file.tell()
+        file.seek(max(end - 1, 0))
+        inside_a_line = file.read(1) not in (b"", b"\n")
+    if notes.begun:
+        notes.done()
+    return inside_a_line
 
 
 def _changed(path: str, how: str) -> ToolError:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from drawloom.connectors.storage.files.appending import append_jsonl, append_lines
 from drawloom.connectors.storage.files.lines import read_jsonl, write_jsonl
+from drawloom.connectors.storage.files.streams import stream_csv, stream_jsonl, stream_lines
 from drawloom.connectors.storage.files.tables import read_csv, write_csv
 from drawloom.connectors.storage.files.texts import encoded, read_text, write_text
 from drawloom.connectors.storage.files.tools import copy, delete, exists, list_
@@ -16,6 +18,9 @@ from drawloom.sdk.planning import Touch
 @read_text.plan
 @read_csv.plan
 @read_jsonl.plan
+@stream_csv.plan
+@stream_jsonl.plan
+@stream_lines.plan
 def _read(folder: Folder, path: str, **_: Any) -> list[Touch]:
     return [Touch("reads", f"bytes of {path}", _there(folder, path))]
 
@@ -40,6 +45,16 @@ def _write_text(folder: Folder, path: str, text: str, encoding: str = "utf-8") -
 @write_jsonl.plan
 def _write_rows(folder: Folder, path: str, rows: list[Any], **_: Any) -> list[Touch]:
     return [_written(folder, path, f"{path}, {len(rows)} rows")]
+
+
+@append_jsonl.plan
+def _append_rows(folder: Folder, path: str, rows: list[Any]) -> list[Touch]:
+    return [_written(folder, path, f"{path}, {len(rows)} more lines")]
+
+
+@append_lines.plan
+def _append_lines(folder: Folder, path: str, lines: list[str]) -> list[Touch]:
+    return [_written(folder, path, f"{path}, {len(lines)} more lines")]
 
 
 @copy.plan

@@ -58,6 +58,22 @@ async def stream_jsonl(folder: Folder, path: str, context: Context) -> AsyncIter
         yield chunk
 
 
+@connector.tool(effect="read")
+async def stream_lines(folder: Folder, path: str, context: Context) -> AsyncIterator[Chunk[str]]:
+    """Read a text file of any size as a stream of its lines, for a `for_each`.
+
+    The file is UTF-8. Lines end with a line feed, or a carriage return and a line feed, which
+    are left out; the last may lack them. The cursor is a place in the file.
+    """
+
+    def texts(file: BinaryIO, start: int) -> Iterator[tuple[str, int]]:
+        for line, after in _lines(file, path, start):
+            yield _text(line, path, after).removesuffix("\r\n").removesuffix("\n"), after
+
+    async for chunk in _chunks(folder, path, context, texts):
+        yield chunk
+
+
 async def _chunks(
     folder: Folder, path: str, context: Context, values: Any
 ) -> AsyncIterator[Chunk[Any]]:
@@ -77,6 +93,13 @@ def _taken(found: Iterator[Any], most: int) -> list[Any]:
     return list(islice(found, most))
 
 
+def _text(line: bytes, path: str, after: int) -> str:
+    try:
+        return line.decode("utf-8")
+    except UnicodeDecodeError as exc:
+        raise invalid(f"{path!r} before byte {after}: {exc}") from None
+
+
 def _lines(file: BinaryIO, path: str, start: int) -> Iterator[tuple[bytes, int]]:
     """Lines from the place *start* on, each with the place behind it."""
     file.seek(start)
@@ -85,7 +108,10 @@ def _lines(file: BinaryIO, path: str, start: int) -> Iterator[tuple[bytes, int]]
         if len(line) > _LONGEST_LINE:
             raise invalid(f"{path!r} has a line of more than {_LONGEST_LINE} bytes at {after}")
         after += len(line)
-        yield line.removeprefix(_MARK) if after == len(line) else line, after
+        if after == len(line):  # the first of the file
+            line = line.removeprefix(_MARK)
+        if line:  # a mark alone is no line
+            yield line, after
 
 
 class _CsvStream:

@@ -20,6 +20,9 @@ host = "{host}"
 port = {port}
 user = "{user}"
 database = "{database}"
+[connections.data]
+kind = "files"
+folder = "."
 """
 
 
@@ -50,16 +53,36 @@ async def test_late_orders(project: Project) -> None:
         }
 
 
+async def test_a_stream(project: Project) -> None:
+    text = (FOLDER / "examples/stream.yaml").read_text("utf-8")
+    for _ in range(2):
+        assert await run(project, text) == {"batches": 3, "readings": 2_500, "warmest": 39}
+
+
 @pytest.mark.parametrize("due", ["2020-01-01", "9999-01-01"])
 async def test_the_chain_of_the_readme(
     project: Project, postgresql_server, postgresql, due
 ) -> None:
-    connection = await postgresql_server.connect(postgresql["database"])
-    await connection.execute(
-        "CREATE TABLE orders (id int8, email text, due date, late bool);"
-        f"INSERT INTO orders VALUES (1, 'a', '{due}')"
-    )
-    await connection.close()
-    [text] = README
+    await orders(postgresql_server, postgresql, f"INSERT INTO orders VALUES (1, 'a', '{due}')")
+    [text, _] = README
     late = int(due < "2026")
     assert await run(project, text) == {"late": late, "marked": late}
+
+
+async def test_the_stream_of_the_readme(
+    project: Project, tmp_path: Path, postgresql_server, postgresql
+) -> None:
+    more = "INSERT INTO orders SELECT n, 'a', '2020-01-01' FROM generate_series(1, 1500) AS n"
+    await orders(postgresql_server, postgresql, more)
+    [_, text] = README
+    assert await run(project, text) == {"batches": 2}
+    lines = (tmp_path / "orders.jsonl").read_text().splitlines()
+    assert lines[-1] == '{"id":1500,"email":"a","total":null}'
+
+
+async def orders(postgresql_server, postgresql, sql: str) -> None:
+    connection = await postgresql_server.connect(postgresql["database"])
+    await connection.execute(
+        "CREATE TABLE orders (id int8, email text, due date, late bool, total numeric);" + sql
+    )
+    await connection.close()

@@ -72,6 +72,13 @@ async def test_a_statement_is_explained_and_not_run(
     assert await count(client) == 9
 
 
+async def test_a_stream_is_explained_by_its_select(client: Any) -> None:
+    sql = "select * from orders where id < $1"
+    assert await told(client, "stream", sql=sql, args=[3], key="id") == [
+        ("reads", "rows of orders")
+    ]
+
+
 async def test_many_lists_of_values(client: Any) -> None:
     [touch] = await told(
         client, "execute_many", sql="insert into orders values ($1)", args=[[1], [2]]

@@ -381,5 +381,5 @@ def test_effects_say_what_may_be_repeated() -> None:
     effects = {name.partition(".")[2]: str(tool.effect) for name, tool in TOOLS.items()}
     changing = {"write_text", "write_csv", "write_jsonl", "copy", "delete"}
     assert {name for name, effect in effects.items() if effect == "idempotent"} == changing
-    assert effects.pop("append_jsonl") == "keyed"
+    assert {effects.pop(name) for name in ("append_jsonl", "append_lines")} == {"keyed"}
     assert {effects[name] for name in effects.keys() - changing} == {"read"}

@@ -1,0 +1,138 @@
+"""Rows of a SELECT, however many, read portion by portion behind the key of the last one."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
+
+from drawloom.connectors.databases.postgresql.binding import (
+    columns_of,
+    parameters,
+    prepare,
+    row_reader,
+)
+from drawloom.connectors.databases.postgresql.connection import connector
+from drawloom.connectors.databases.postgresql.tools import Args, Sql
+from drawloom.errors import invalid
+from drawloom.sdk import Chunk, Context, Json, Row
+
+if TYPE_CHECKING:
+    from drawloom.connectors.databases.postgresql.client import Client
+
+Key = Annotated[
+    str | Annotated[list[str], Field(min_length=1)],
+    Field(description="Columns of the result that tell its rows apart; best those of an index."),
+]
+
+# Rows of one query at least: with small batches a query for each would cost more than its rows.
+_PORTION = 1_000
+
+
+@connector.tool(effect="read")
+async def stream(
+    client: Client, sql: Sql, key: Key, context: Context, args: Args = None
+) -> AsyncIterator[Chunk[Row]]:
+    """Read the rows of one SELECT, however many, as a stream for a `for_each`.
+
+    Rows come in the order of *key*, and the key of the last one is the cursor: a run
+    goes on behind it, and rows that are added there meanwhile come too. A key that is
+    null, or that two rows share, is an error. The rows are read in portions, each by
+    a query of its own, so that no connection is held while a chain works on them: an
+    index on the key keeps those quick.
+    """
+    columns = [key] if isinstance(key, str) else key
+    query = await _opened(client, sql, args or [], columns, new=context.after is None)
+    after = context.after
+    portion = context.batch * -(-_PORTION // context.batch)  # no chunk stands across two
+    more = True
+    while more:
+        rows, more = await query.behind(after, portion)
+        for at in range(0, len(rows), context.batch):
+            items = rows[at : at + context.batch]
+            after = [items[-1][column] for column in columns]
+            yield Chunk(items, after)
+
+
+async def _opened(
+    client: Client, sql: str, args: list[Json], columns: list[str], *, new: bool
+) -> _Portions:
+    """The query, once it is known to be sound: one SELECT, its values, its key."""
+    async with client.reading() as connection:
+        statement = await prepare(connection, sql)
+        names = columns_of(statement)
+        if strange := [column for column in columns if column not in names]:
+            listed = ", ".join(names)
+            raise invalid(f"the result has no column {strange[0]!r}; it has {listed}", path="/key")
+        if len(set(columns)) < len(columns):
+            raise invalid("key names a column twice", path="/key")
+        await parameters(connection, statement, args)
+        query = _Portions(client, sql, args, columns, names)
+        if new:  # a row without a key is behind no other, and would never be seen again
+            await query.check_for_null(connection)
+    return query
+
+
+class _Portions:
+    """The SELECT, wrapped so that it gives what is behind a key, and tells keys that repeat."""
+
+    def __init__(
+        self, client: Client, sql: str, args: list[Json], columns: list[str], names: list[str]
+    ) -> None:
+        self._client = client
+        # A comment may end the SQL: what follows needs a line of its own.
+        self._wrapped = f"FROM ({sql.rstrip().rstrip(';')}\n) AS q"
+        self._args = args
+        self._columns = columns
+        self._key = [f"q.{_quoted(column)}" for column in columns]
+        self._again = "again"
+        while self._again in names:
+            self._again += "_"
+
+    async def check_for_null(self, connection: Any) -> None:
+        """Raises `ToolError` (invalid) for a row whose key is null."""
+        lacking = " OR ".join(f"{column} IS NULL" for column in self._key)
+        sql = f"SELECT EXISTS (SELECT {self._wrapped} WHERE {lacking})"
+        statement = await prepare(connection, sql)
+        if await statement.fetchval(*await parameters(connection, statement, self._args)):
+            raise invalid(f"the key ({self._named()}) is null in a row", path="/key")
+
+    async def behind(self, after: list[Json] | None, most: int) -> tuple[list[Row], bool]:
+        """The next rows, and whether there are more. One too many is asked for."""
+        args = [*self._args, *(after or [])]
+        async with self._client.reading() as connection:
+            statement = await prepare(connection, self._sql(after, most + 1))
+            values = await parameters(connection, statement, args)
+            rows = list(map(row_reader(statement), await statement.fetch(*values)))
+        for row in rows:
+            if row.pop(self._again):
+                raise self._repeated(row)
+        return rows[:most], len(rows) > most
+
+    def _sql(self, after: list[Json] | None, most: int) -> str:
+        """Whether a key is that of the row before is for the server to say, for 1.0 is 1.00."""
+        key = ", ".join(self._key)
+        first = len(self._args) + 1
+        values = ", ".join(f"${first + place}" for place in range(len(self._key)))
+        where = "" if after is None else f"WHERE ({key}) > ({values})"
+        return (
+            f"SELECT q.*, ({key}) = lag(({key})) OVER w AS {_quoted(self._again)} {self._wrapped}"
+            f" {where} WINDOW w AS (ORDER BY {key}) ORDER BY {key} LIMIT {most}"
+        )
+
+    def _repeated(self, row: Row) -> Exception:
+        values = ", ".join(str(row[column]) for column in self._columns)
+        return invalid(
+            f"the key ({self._named()}) does not tell the rows apart: two have ({values});"
+            " add a column to it",
+            path="/key",
+        )
+
+    def _named(self) -> str:
+        return ", ".join(self._columns)
+
+
+def _quoted(name: str) -> str:
+    """A name in SQL that is just this name."""
+    return '"' + name.replace('"', '""') + '"'
