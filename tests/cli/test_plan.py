@@ -225,3 +225,26 @@ output: {n: "${steps.one.count}"}
 def test_input_is_needed_and_checked(planned: Bench) -> None:
     assert planned.here("plan", "planned.yaml", "-i", "n=x").code == 2
     assert planned.here("plan", "none.yaml").code == 2
+
+
+def test_a_stream_is_planned_by_how_it_is_opened(bench: Bench) -> None:
+    (bench.folder / "drawloom.toml").write_text('[connections.fs]\nkind = "files"\nfolder = "."\n')
+    (bench.folder / "a.csv").write_text("id\n1\n2\n")
+    (bench.folder / "streams.yaml").write_text(
+        """\
+chain: streams
+connections: {fs: files}
+steps:
+  rows: {use: files.stream_csv, on: fs, with: {path: a.csv}}
+  each: {use: core.log, for_each: "${steps.rows}", with: {message: "${item.id}"}}
+  write: {use: files.write_jsonl, on: fs, with: {path: a.jsonl, rows: "${steps.rows}"}}
+"""
+    )
+    told = bench.here("plan", "streams.yaml", "--json").json
+    steps = {step["step"]: step for step in told["steps"]}
+    assert [touch["what"] for touch in steps["rows"]["touches"]] == ["bytes of a.csv"]
+    assert steps["each"]["waits_for"] == {"for_each": ["rows"]}
+    assert steps["write"]["touches"][0]["what"] == "a.jsonl, as many rows as come"
+    said = bench.here("plan", "streams.yaml").out
+    assert "rows: the stream of rows" in said
+    assert not (bench.folder / "a.jsonl").exists()

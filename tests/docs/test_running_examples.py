@@ -40,6 +40,7 @@ OUTPUTS: dict[str, Any] = {
     "stream": {"batches": 3, "metres": 84},
     "sub-chain": {"doubled": [2, 4, 6]},
     "wait": {"said": "rested"},
+    "whole-stream": {"orders": 21},
     "aggregate": {
         "regions": [
             {"region": "north", "total": 150.5, "sales": 2},

@@ -129,5 +129,7 @@ def _told(touch: Mapping[str, Any]) -> str:
 
 
 def _short(value: Any) -> str:
+    if isinstance(value, Mapping) and value.keys() == {"$stream"}:
+        return f"the stream of {shown(value['$stream']['step'])}"
     text = shown(json_line(value))
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}[…]"

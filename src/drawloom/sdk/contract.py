@@ -35,6 +35,7 @@ from drawloom.sdk.connector import Connector, Fault, Tool
 from drawloom.sdk.context import Context
 from drawloom.sdk.encoding import write_json
 from drawloom.sdk.secret import Secret
+from drawloom.sdk.streams import Stream
 
 _CANARY = "canary-4f1c-never-to-be-seen"
 _SECRET_NAME = re.compile(
@@ -93,9 +94,12 @@ async def read_checked(
 
 
 def _converted(tool: Tool, arguments: dict[str, Any]) -> dict[str, Any]:
+    streams = {n: Stream.of(arguments[n]) for n in tool.stream_inputs if n in arguments}
+    given = {**arguments, **streams}
     if tool.plain_input:
-        return arguments
-    model = tool.model.model_validate(copy.deepcopy(arguments))
+        return given
+    rest = {name: value for name, value in arguments.items() if name not in streams}
+    model = tool.model.model_validate({**copy.deepcopy(rest), **streams})
     return {name: getattr(model, name) for name in arguments}
 
 

@@ -61,6 +61,8 @@ class Looks:
 
     def may_call(self, tool: Tool) -> bool:
         """Whether a plan calls the tool for real."""
+        if tool.streams or tool.stream_inputs:
+            return False  # what comes of a stream is known only when it is read
         return runs_for_real(tool) or (self._reads and tool.effect is Effect.READ)
 
     async def call(self, tool: Tool, connection: str | None, args: dict[str, Any]) -> Any:

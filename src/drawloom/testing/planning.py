@@ -15,6 +15,7 @@ from drawloom.chains.plan import Plan, PlanStep
 from drawloom.dataflow.expressions import FULL
 from drawloom.dataflow.references import Evaluation, Template
 from drawloom.errors import ExpressionInvalid, Failure, FailureKind, ToolError, ValueInvalid
+from drawloom.kernel.streaming import value_of
 from drawloom.sdk.planning import Touch
 from drawloom.testing.looking import Looks
 from drawloom.testing.planned import Planned, State
@@ -135,24 +136,27 @@ class Forecast:
 
     def _lacking(self, reads: frozenset[tuple[str, ...]]) -> tuple[str, ...]:
         """The steps that *reads* speak of, and of which nothing is known yet."""
-        names = {
-            path[1]
-            for path in reads
-            if len(path) > 1 and path[0] in ("steps", "failures") and path[1] not in self._ended
-        }
-        return tuple(sorted(names))
+        return tuple(name for name in _steps_of(reads) if name not in self._ended)
 
     # -- what it does ------------------------------------------------------------
 
     async def _called(self, step: PlanStep, about: Planned) -> Planned:
         items: list[Any] | None = None
         if step.items is not None:
-            if lacking := self._lacking(step.items.reads):
+            found = None
+            if not (lacking := self._lacking(step.items.reads)):
+                found = step.items.fill(self._scope, self._evaluation)
+                lacking = _steps_of(step.items.reads)
+            if not isinstance(found, list):  # not known yet, or a stream
                 about = replace(about, waits_for={"for_each": lacking})
                 return self._partly(step, about, self._scope)
-            items = _batched(step.items.fill(self._scope, self._evaluation), step.batch)
+            items = _batched(found, step.batch)
             about = replace(about, items=len(items))
-        if step.construct or step.repeat is not None or self._lacking(step.arguments.reads):
+        if (
+            step.construct not in ("", "stream")
+            or step.repeat is not None
+            or self._lacking(step.arguments.reads)
+        ):
             return self._partly(step, about, self._scope_of(items, 0) if items else self._scope)
         calls = [self._args(step, self._scope_of(items, n)) for n in range(len(items or [0]))]
         if items is not None and not items:
@@ -196,6 +200,9 @@ class Forecast:
             outputs = [await self._looks.call(tool, slot, args) for args in calls]
             self._scope["steps"][step.name] = outputs if fanned else outputs[0]
             return replace(about, touches=(), known=True)
+        if step.construct == "stream" and certain and calls:
+            self._scope["steps"][step.name] = value_of(step, calls[0])
+            about = replace(about, known=True)  # how it is opened, which is all there is
         told: list[Touch] = []
         for args in calls[:_MOST_ASKED]:
             one = await self._looks.touches(tool, slot, args)
@@ -209,6 +216,12 @@ def _fits(outcome: str, ended: State) -> bool:
     if ended == "skipped":
         return False
     return outcome == "finished" or (outcome == "failed") == (ended == "fails")
+
+
+def _steps_of(reads: frozenset[tuple[str, ...]]) -> tuple[str, ...]:
+    """The steps that *reads* speak of."""
+    names = {path[1] for path in reads if len(path) > 1 and path[0] in ("steps", "failures")}
+    return tuple(sorted(names))
 
 
 def _if(source: str, lacking: tuple[str, ...]) -> str:

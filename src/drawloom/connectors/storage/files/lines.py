@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from drawloom.connectors.storage.files.answers import Lines, WrittenRows
 from drawloom.connectors.storage.files.connection import connector
-from drawloom.sdk import Json
+from drawloom.connectors.storage.files.replacing import written
+from drawloom.sdk import Json, Stream
 from drawloom.sdk.doors import Folder
 
 _MARK = b"\xef\xbb\xbf"
@@ -33,17 +34,19 @@ def read_jsonl(
 
 
 @connector.tool(effect="idempotent")
-def write_jsonl(folder: Folder, path: str, rows: list[Json]) -> WrittenRows:
+async def write_jsonl(folder: Folder, path: str, rows: Stream[Json]) -> WrittenRows:
     """Write a file of one JSON value a line, replacing what is there.
 
-    The file appears whole or not at all. Missing folders are made.
+    *rows* are a list or a stream. The file appears whole or not at all. Missing
+    folders are made.
     """
     from drawloom.sdk.encoding import write_json
 
-    with folder.replace(path) as file:
-        for row in rows:
+    def add(file: Any, some: list[Json]) -> None:
+        for row in some:
             file.write(write_json(row).encode() + b"\n")
-        return {"path": path, "bytes": file.passed, "count": len(rows)}
+
+    return await written(folder, path, rows, add)
 
 
 _NO_MORE = object()

@@ -43,8 +43,9 @@ def _write_text(folder: Folder, path: str, text: str, encoding: str = "utf-8") -
 
 @write_csv.plan
 @write_jsonl.plan
-def _write_rows(folder: Folder, path: str, rows: list[Any], **_: Any) -> list[Touch]:
-    return [_written(folder, path, f"{path}, {len(rows)} rows")]
+def _write_rows(folder: Folder, path: str, rows: Any, **_: Any) -> list[Touch]:
+    many = f"{len(rows)} rows" if isinstance(rows, list) else "as many rows as come"
+    return [_written(folder, path, f"{path}, {many}")]
 
 
 @append_jsonl.plan

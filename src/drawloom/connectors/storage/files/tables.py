@@ -16,8 +16,9 @@ from pydantic import Field
 from drawloom.connectors.storage.files.answers import Table, WrittenRows
 from drawloom.connectors.storage.files.cells import ColumnType, cell_text, converter
 from drawloom.connectors.storage.files.connection import connector
+from drawloom.connectors.storage.files.replacing import written
 from drawloom.connectors.storage.files.texts import text_encoding, without_mark
-from drawloom.sdk import Row, ToolError, invalid
+from drawloom.sdk import Row, Stream, ToolError, invalid
 from drawloom.sdk.doors import Folder
 
 Delimiter = Annotated[
@@ -56,34 +57,59 @@ def read_csv(
 
 
 @connector.tool(effect="idempotent")
-def write_csv(
+async def write_csv(
     folder: Folder,
     path: str,
-    rows: list[Row],
+    rows: Stream[Row],
     columns: list[str] | None = None,
     delimiter: Delimiter = ",",
     encoding: str = "utf-8",
 ) -> WrittenRows:
     """Write rows of named fields as a CSV file, replacing what is there.
 
-    *columns* names and orders the fields; without it the first row does. A row
+    *rows* are a list or a stream. *columns* names and orders the fields; without it the first row does. A row
     that lacks one or has another is an error that names it. Null is written as
     an empty field, true and false as such; lists and objects are an error. The
     file appears whole or not at all. Missing folders are made.
     """
-    names = _check_names(columns if columns is not None else list(*rows[:1]), "columns")
-    wanted = set(names)
+    names = None if columns is None else _check_names(columns, "columns")
     encoder = codecs.getincrementalencoder(text_encoding(encoding))()
-    with folder.replace(path) as file:
-        # TextIOWrapper would leave out the byte order mark: the file cannot seek.
-        lines = _Encoded(file, encoder)
-        writer = csv.writer(lines, delimiter=delimiter, lineterminator="\r\n", strict=True)
-        writer.writerow(names)
-        for number, row in enumerate(rows):
+    return await written(folder, path, rows, _Writing(names, delimiter, encoder).add)
+
+
+class _Writing:
+    """A CSV file under way: the header comes with the first rows."""
+
+    def __init__(
+        self, names: list[str] | None, delimiter: str, encoder: codecs.IncrementalEncoder
+    ) -> None:
+        self._names = names
+        self._delimiter = delimiter
+        self._encoder = encoder
+        self._writer: Any = None
+        self._count = 0
+
+    def add(self, file: Any, rows: list[Row]) -> None:
+        """Write the header, if it is still to come, and *rows*."""
+        if self._writer is None:
+            self._begin(file, rows)
+        names = self._names or []
+        wanted = set(names)
+        for number, row in enumerate(rows, self._count):
             if row.keys() != wanted:
                 raise _misfit(row, names, number)
-            writer.writerow([cell_text(row[name], number, name) for name in names])
-        return {"path": path, "bytes": file.passed, "count": len(rows)}
+            self._writer.writerow([cell_text(row[name], number, name) for name in names])
+        self._count += len(rows)
+
+    def _begin(self, file: Any, rows: list[Row]) -> None:
+        if self._names is None:
+            self._names = _check_names(list(*rows[:1]), "columns")
+        # TextIOWrapper would leave out the byte order mark: the file cannot seek.
+        lines = _Encoded(file, self._encoder)
+        self._writer = csv.writer(
+            lines, delimiter=self._delimiter, lineterminator="\r\n", strict=True
+        )
+        self._writer.writerow(self._names)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from drawloom.connectors.storage.files import FilesConnection, connector
-from drawloom.errors import ConnectionUnusable, Failure, FailureKind
-from drawloom.sdk import name_fault
+from drawloom.errors import ConnectionUnusable, Failure, FailureKind, ToolError
+from drawloom.sdk import Row, Stream, name_fault
 from drawloom.sdk.contract import call_checked
 from drawloom.sdk.doors import Doors, Folder
 
@@ -383,3 +383,17 @@ def test_effects_say_what_may_be_repeated() -> None:
     assert {name for name, effect in effects.items() if effect == "idempotent"} == changing
     assert {effects.pop(name) for name in ("append_jsonl", "append_lines")} == {"keyed"}
     assert {effects[name] for name in effects.keys() - changing} == {"read"}
+
+
+@pytest.mark.parametrize("name", ["write_csv", "write_jsonl"])
+async def test_a_source_that_breaks_leaves_the_file_as_it_was(folder: Folder, name: str) -> None:
+    folder.write("a.txt", b"before")
+
+    async def breaking() -> AsyncIterator[list[Row]]:
+        yield [{"a": 1}] * 500
+        raise ToolError(Failure(FailureKind.TRANSIENT, "the line broke"))
+
+    with pytest.raises(ToolError, match="the line broke"):
+        await connector.tools[f"files.{name}"](folder, "a.txt", Stream(breaking()))
+    assert folder.read("a.txt") == b"before"
+    assert os.listdir(folder.root) == ["a.txt"]
