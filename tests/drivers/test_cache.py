@@ -14,7 +14,7 @@ from tests.drivers.until import until
 
 from drawloom.chains import compile_chain, load
 from drawloom.errors import ChainInvalid, Failure, FailureKind, ToolError
-from drawloom.facts import AnswerReused, Fact
+from drawloom.facts import Fact, ToolCall
 from drawloom.runtime import caching
 from drawloom.runtime.caching import FILE
 from drawloom.sdk import Json, Tool, tool
@@ -63,7 +63,9 @@ async def test_an_answer_is_used_again(
         assert (await engine.run(compile_for(engine, chain(given="2")))).output == 1
         assert (await engine.run(compile_for(engine, chain("note: no cache")))).output == 2
     assert service.called == {"1": 2, "2": 1}
-    assert [f.age for f in facts if isinstance(f, AnswerReused)] == ["fresh", "fresh"]
+    calls = [f for f in facts if isinstance(f, ToolCall)]
+    assert [call.cached for call in calls] == ["", "fresh", "fresh", "", ""]
+    assert {(call.wall, call.cpu) for call in calls if call.cached} == {(0, 0)}
 
 
 async def test_a_hundred_at_once_make_one_call(

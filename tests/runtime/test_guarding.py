@@ -10,20 +10,36 @@ import pytest
 
 from drawloom.chains import Plan, compile_chain, load
 from drawloom.drivers.embedded import Engine
+from drawloom.drivers.simulated import Clock
 from drawloom.errors import Failure, FailureKind, ToolError
-from drawloom.facts import BreakerChanged
+from drawloom.facts import (
+    BreakerChanged,
+    CallQueued,
+    CallRefused,
+    Fact,
+    InstanceChanged,
+    ToolCall,
+)
 from drawloom.policies import Effect
 from drawloom.policies.circuit_breaker import BreakerRule
+from drawloom.policies.load_balancing import Instance
 from drawloom.policies.rate_limit import RateRule
 from drawloom.policies.retry_budget import BudgetRule
 from drawloom.runtime import Catalogue
-from drawloom.runtime.guarding import ConnectionLimits, Guards, Hold, Policies
+from drawloom.runtime.guarding import Caller, ConnectionLimits, Guards, Hold, Policies, PoolRule
 from drawloom.sdk import tool
 
 
-def entered(guards: Guards, connection: str | None = "api", **more: Any) -> Hold:
-    asked: dict[str, Any] = {"chain": "c", "is_retry": False} | more
-    hold = guards.enter("t.t", Effect.READ, connection, **asked)
+def entered(
+    guards: Guards,
+    connection: str | None = "api",
+    *,
+    tool: str = "t.t",
+    is_retry: bool = False,
+    **caller: Any,
+) -> Hold:
+    asked = Caller(**{"run": "r", "step": "s", "call": "s#1", "chain": "c"} | caller)
+    hold = guards.enter(tool, Effect.READ, connection, asked, is_retry=is_retry)
     assert hold is not None
     return hold
 
@@ -34,8 +50,9 @@ def nothing_is_held(guards: Guards) -> bool:
 
 async def test_a_pure_tool_of_ones_own_has_no_guard() -> None:
     guards = Guards()
-    assert guards.enter("t.t", Effect.PURE, None, chain="c", is_retry=False) is None
-    assert guards.enter("t.u", Effect.READ, None, chain="c", is_retry=False) is not None
+    caller = Caller("r", "s", "s#1", "c")
+    assert guards.enter("t.t", Effect.PURE, None, caller) is None
+    assert guards.enter("t.u", Effect.READ, None, caller) is not None
 
 
 async def test_calls_beyond_the_places_wait_and_chains_take_turns() -> None:
@@ -114,8 +131,8 @@ async def test_the_rate_of_a_connection_is_kept() -> None:
 async def test_retry_after_stops_every_tool_of_the_connection() -> None:
     guards = Guards()
     entered(guards).leave(Failure(FailureKind.THROTTLED, "slow down", retry_after=60))
-    other = guards.enter("t.u", Effect.READ, "api", chain="c", is_retry=False)
-    assert other is not None and not other.inside and other.failure is None
+    other = entered(guards, tool="t.u")
+    assert not other.inside and other.failure is None
     elsewhere = entered(guards, "other")
     assert elsewhere.inside
     other.leave(None)
@@ -130,6 +147,129 @@ async def test_an_announced_quota_is_shared() -> None:
     assert entered(guards).inside
     assert not entered(guards).inside
     guards.stop()
+
+
+def watched(policies: Policies) -> tuple[Guards, list[Any]]:
+    """Guards in time that stands still, and what they tell."""
+    guards, facts = Guards(policies, Clock()), list[Any]()
+    guards.tell = facts.append
+    return guards, facts
+
+
+def clock_of(guards: Guards) -> Clock:
+    assert isinstance(guards.clock, Clock)
+    return guards.clock
+
+
+async def test_it_is_told_what_a_call_waits_for_and_how_long_it_did() -> None:
+    policies = Policies(
+        concurrency=2, connection_concurrency=1, chain_concurrency=3, tools={"t.t": 1}
+    )
+    guards, facts = watched(policies)
+    first = entered(guards, "one", tool="t.x")
+    second = entered(guards, "two", tool="t.y")
+    waiting = entered(guards, "one", call="s#2")
+    clock_of(guards).now += 1_500
+    first.leave(None)
+    assert waiting.inside and (waiting.waited, first.waited) == (1_500, 0)
+    third = entered(guards, None, call="s#3")  # its tool is taken
+    waiting.leave(None)
+    fourth = entered(guards, None, tool="t.z", call="s#4")
+    limits = [(f.call, f.limit, f.connection) for f in facts if isinstance(f, CallQueued)]
+    assert limits == [
+        ("s#2", "connection", "one"),
+        ("s#3", "tool", None),
+        ("s#4", "all", None),
+    ]
+    for hold in (second, third, fourth):
+        hold.leave(None)
+    assert nothing_is_held(guards)
+
+
+async def test_each_refusal_says_which_guard_it_was() -> None:
+    rule = BreakerRule(minimum_calls=1, open_for=60)
+    budget = BudgetRule(0.0, reserve=0)
+    limits = {"slow": ConnectionLimits(RateRule(0.001))}
+    pools = {"pool": PoolRule((Instance("pool#1"),))}
+    policies = Policies(
+        connection_concurrency=1, queue=0, breaker=rule, retry_budget=budget,
+        connections=limits, pools=pools,
+    )  # fmt: skip
+    guards, facts = watched(policies)
+    down = Failure(FailureKind.TRANSIENT, "down")
+    inside = entered(guards, "full")
+    entered(guards, "full")
+    entered(guards, "slow").leave(None)
+    entered(guards, "slow")
+    entered(guards, "down").leave(down)
+    entered(guards, "down")
+    entered(guards, "again", is_retry=True)
+    entered(guards, "pool").leave(down)
+    assert entered(guards, "pool").instance is None
+    refused = [(f.connection, f.limit) for f in facts if isinstance(f, CallRefused)]
+    assert refused == [
+        ("full", "connection"),
+        ("slow", "rate"),
+        ("down", "breaker"),
+        ("again", "retry-budget"),
+        ("pool", "instances"),
+    ]
+    inside.leave(None)
+    assert nothing_is_held(guards)
+
+
+async def test_a_turn_that_came_too_late_is_told_and_one_given_up_is_not() -> None:
+    guards, facts = watched(Policies(connection_concurrency=1))
+    inside = entered(guards)
+    entered(guards, call="late").leave(Failure(FailureKind.THROTTLED, "no turn", harmless=True))
+    entered(guards, call="cancelled").leave(None, nothing_said=True)
+    assert [(f.call, f.limit) for f in facts if isinstance(f, CallRefused)] == [
+        ("late", "connection")
+    ]
+    inside.leave(None)
+
+
+async def test_who_leaves_twice_gives_back_one_place() -> None:
+    guards = Guards(Policies(connection_concurrency=2))
+    first, second = entered(guards), entered(guards)
+    first.leave(None)
+    first.leave(Failure(FailureKind.TRANSIENT, "late"))
+    assert guards.admission.inside(("connection", "api")) == 1
+    second.leave(None)
+    assert nothing_is_held(guards)
+
+
+async def test_who_will_not_wait_is_refused_where_it_would_have_to() -> None:
+    limits = {"slow": ConnectionLimits(RateRule(0.001))}
+    guards, facts = watched(Policies(connection_concurrency=1, connections=limits))
+    inside, waits = entered(guards), entered(guards)
+    hurried = entered(guards, patient=False)
+    assert hurried.failure is not None and hurried.turn is None
+    entered(guards, "slow").leave(None)
+    assert entered(guards, "slow", patient=False).failure is not None
+    assert [f.limit for f in facts if isinstance(f, CallRefused)] == ["connection", "rate"]
+    assert len([f for f in facts if isinstance(f, CallQueued)]) == 1
+    inside.leave(None)
+    waits.leave(None)
+    assert nothing_is_held(guards)
+
+
+async def test_an_instance_that_is_left_out_and_comes_back_is_told_once() -> None:
+    rule = BreakerRule(minimum_calls=1, open_for=5, probes=1)
+    pools = {"pool": PoolRule((Instance("pool#1"),))}
+    guards, facts = watched(Policies(breaker=rule, pools=pools))
+    down = Failure(FailureKind.TRANSIENT, "down")
+    for outcome in (down, down, None):  # the first, a probe that fails, and one that does not
+        entered(guards, "pool").leave(outcome)
+        clock_of(guards).now += 60_000_000
+    assert [f.state for f in facts if isinstance(f, BreakerChanged)] == [
+        "open", "half-open", "open", "half-open", "closed",
+    ]  # fmt: skip
+    changed = [f for f in facts if isinstance(f, InstanceChanged)]
+    assert [(f.instance, f.state, f.why, f.tool) for f in changed] == [
+        ("pool#1", "ejected", "breaker", "t.t"),
+        ("pool#1", "back", "breaker", "t.t"),
+    ]
 
 
 # -- in an engine ------------------------------------------------------------------
@@ -220,3 +360,23 @@ async def test_a_call_whose_turn_never_comes_is_throttled_and_harmless(effect: s
         await engine.cancel(blocking)
         await engine.wait(blocking)
         assert nothing_is_held(engine._pump.hands.guards)
+
+
+async def test_the_metrics_of_a_call_say_how_long_it_waited() -> None:
+    async def t(n: int) -> int:
+        """A tool."""
+        for _ in range(3):
+            await asyncio.sleep(0)
+        return n
+
+    catalogue = made(t, "read")
+    facts: list[Fact] = []
+    policies = Policies(tools={"lab.t": 1})
+    async with Engine(catalogue, durability="memory", policies=policies) as engine:
+        engine.watch(facts.append)
+        each = "    use: lab.t\n    for_each: [1, 2]\n    concurrency: 2\n"
+        await engine.run(plan(catalogue, each + '    with: {n: "${item}"}'))
+    first, second = (fact for fact in facts if isinstance(fact, ToolCall))
+    assert first.waited == 0 < second.waited <= second.wall
+    [queued] = (fact for fact in facts if isinstance(fact, CallQueued))
+    assert (queued.call, queued.step, queued.limit) == (second.call, "s", "tool")

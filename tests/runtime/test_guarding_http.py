@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from typing import Any
@@ -13,7 +14,7 @@ from aiohttp import web
 from drawloom.chains import Plan, compile_chain, load
 from drawloom.drivers.embedded import Engine
 from drawloom.errors import FailureKind
-from drawloom.facts import BreakerChanged
+from drawloom.facts import BreakerChanged, ToolCall
 from drawloom.policies.circuit_breaker import BreakerRule
 from drawloom.policies.load_balancing import Instance, Strategy
 from drawloom.runtime import Catalogue, StoredConnection
@@ -155,10 +156,14 @@ def pool(servers: list[Server], strategy: Strategy, *roles: Any) -> PoolRule:
 async def test_calls_are_spread_over_the_instances(servers: list[Server]) -> None:
     policies = Policies(pools={"api": pool(servers, "round_robin")})
     engine, plan = engine_for(servers[0], policies)
+    facts: list[Any] = []
     async with engine:
+        engine.watch(facts.append)
         for _ in range(9):
             assert (await engine.run(plan)).status == "succeeded"
     assert [server.asked for server in servers] == [3, 3, 3]
+    taken = Counter(f.instance for f in facts if isinstance(f, ToolCall))
+    assert taken == {"api#1": 3, "api#2": 3, "api#3": 3}
 
 
 async def test_an_instance_that_fails_is_left_out_until_it_is_well(servers: list[Server]) -> None:

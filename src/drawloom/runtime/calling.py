@@ -53,7 +53,7 @@ class Measured:
 
     def release(self, failure: Failure | None, *, nothing_said: bool = False) -> None:
         """Give back what the call holds, and tell the guards how it went."""
-        hold, self.hold = self.hold, None
+        hold = self.hold
         if hold is not None:
             if self.meter is not None and self.meter.quota is not None:
                 hold.quota(*self.meter.quota)

@@ -47,6 +47,7 @@ from drawloom.kernel import (
 from drawloom.kernel.messages import Admit, Pull, Refuse, Refused, StartChild
 from drawloom.runtime.calling import Hands, Measured, Prepared, Waiting, failure_of, metered
 from drawloom.runtime.evaluator import Evaluator
+from drawloom.runtime.guarding import Caller
 from drawloom.sdk import Context
 
 if TYPE_CHECKING:
@@ -408,13 +409,11 @@ class Pump:
         connection: str | None,
     ) -> bool:
         """Whether the guards refuse the call, or have it wait: then it goes on by itself."""
+        step, plan = command.step, runner.plan
+        caller = Caller(runner.run_id, step.name, command.call, plan.name, plan.priority)
+        is_retry = command.attempt > 1 and not runner.run.calls[command.call].losses
         hold = self.hands.guards.enter(
-            prepared.name,
-            command.step.effect,
-            connection,
-            chain=runner.plan.name,
-            run=runner.run_id,
-            is_retry=command.attempt > 1 and not runner.run.calls[command.call].losses,
+            prepared.name, step.effect, connection, caller, is_retry=is_retry
         )
         if hold is None:
             prepared.unguarded = connection is None

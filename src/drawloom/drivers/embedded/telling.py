@@ -7,7 +7,6 @@ from typing import Any
 from drawloom.drivers.embedded.clock import now
 from drawloom.drivers.embedded.runner import Runner
 from drawloom.facts import (
-    AnswerReused,
     CallStarted,
     Fact,
     Line,
@@ -75,8 +74,9 @@ class Telling:
     def reused(self, runner: Runner, command: CallTool, age: str) -> None:
         """A call was answered by what an earlier one gave."""
         if self.sinks:
-            step, tool = command.step.name, command.step.tool
-            self.fact(AnswerReused(runner.run_id, step, command.call, tool, age, now()))
+            where = (runner.run_id, command.step.name, command.call, command.step.tool)
+            item = command.item
+            self.fact(ToolCall(*where, command.attempt, now(), 0, 0, item=item, cached=age))
 
     def begun(self, runner: Runner, step: str, call: str) -> None:
         """What is no tool call has begun."""
@@ -85,7 +85,7 @@ class Telling:
             self.fact(CallStarted(runner.run_id, step, call, life.attempt, now(), life.item))
 
     def metrics(self, runner: Runner, command: CallTool, measured: Measured, event: Event) -> None:
-        meter = measured.meter
+        meter, hold = measured.meter, measured.hold
         self.fact(
             ToolCall(
                 runner.run_id,
@@ -101,6 +101,8 @@ class Telling:
                 None if meter is None else meter.bytes_in,
                 None if meter is None else meter.bytes_out,
                 measured.peak_memory,
+                0 if hold is None else hold.waited,
+                None if hold is None else hold.instance,
             )
         )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -27,16 +26,18 @@ class PoolRule:
 class Pool:
     """The instances of one connection while an engine runs."""
 
-    __slots__ = ("_balancer", "_names")
+    __slots__ = ("_balancer", "_ejected", "_names")
 
     def __init__(self, rule: PoolRule) -> None:
         self._balancer = Balancer(rule.instances, rule.strategy)
         self._names = tuple(instance.name for instance in rule.instances)
+        self._ejected: set[tuple[str, str]] = set()  # instances, each with a tool
 
     def pick(
         self,
         effect: Effect,
         run: str,
+        draw: int,
         *,
         refused: Callable[[str], float],
         busy: Callable[[str], float],
@@ -45,9 +46,10 @@ class Pool:
 
         *refused* says for how long an instance takes no calls, *busy* for how
         long calls to it would wait: those are left out while others are free.
-        With `sticky` all calls of one run go to the same instance.
+        With `sticky` all calls of one run go to the same instance. *draw* is a large
+        random integer.
         """
-        reads, draw = effect.looks_only, random.getrandbits(32)
+        reads = effect.looks_only
         ill = {name: wait for name in self._names if (wait := refused(name))}
         waiting = {name for name in self._names if name not in ill and busy(name)}
         choose = self._balancer.pick
@@ -65,3 +67,10 @@ class Pool:
     def ended(self, name: str) -> None:
         """A call to an instance is over."""
         self._balancer.ended(name)
+
+    def ejects(self, name: str, tool: str, ill: bool) -> bool:
+        """Note whether an instance is left out for a tool; whether that is news."""
+        if ((name, tool) in self._ejected) == ill:
+            return False
+        (self._ejected.add if ill else self._ejected.discard)((name, tool))
+        return True
