@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol, TypeVar
+
+T = TypeVar("T")
 
 
 class Alarm(Protocol):
@@ -41,3 +43,22 @@ class LoopClock:
     def call_later(seconds: float, work: Callable[[], object]) -> Alarm:
         """See `Timekeeper`."""
         return asyncio.get_running_loop().call_later(seconds, work)
+
+
+async def within(clock: Timekeeper, seconds: float, work: Coroutine[Any, Any, T]) -> T:
+    """What *work* gives. Raises `TimeoutError` where it takes longer on *clock*."""
+    task, late = asyncio.current_task(), False
+
+    def ring() -> None:
+        nonlocal late
+        late = task is not None and task.cancel()
+
+    alarm = clock.call_later(seconds, ring)
+    try:
+        return await work
+    except asyncio.CancelledError:
+        if not late or task is None or task.uncancel():
+            raise  # somebody else has cancelled it
+        raise TimeoutError(f"it took longer than {seconds:g} s") from None
+    finally:
+        alarm.cancel()

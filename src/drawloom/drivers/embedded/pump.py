@@ -51,7 +51,7 @@ from drawloom.runtime.guarding import Caller
 from drawloom.sdk import Context
 
 if TYPE_CHECKING:
-    from drawloom.drivers.embedded.cached import CachedCalls
+    from drawloom.drivers.cached import CachedCalls
     from drawloom.drivers.embedded.linking import Links
 
 _REMEMBERED = 64  # runs
@@ -62,7 +62,7 @@ class Pump:
     """Carries the commands of all runs of one engine out."""
 
     links: Links  # set by the engine, which starts the runs that belong to others
-    cached: CachedCalls  # and this one, for it knows the connections
+    cached: CachedCalls[Runner]  # and this one, for it knows the connections
 
     def __init__(self, hands: Hands, journal: Journal | None) -> None:
         self.hands = hands
@@ -349,7 +349,8 @@ class Pump:
         if runner.run.finished is not None or command.call not in runner.run.calls:
             return True
         slot = command.step.slot
-        return self.cached.begin(runner, command, slot and runner.bindings.get(slot, slot))
+        connection = slot and runner.bindings.get(slot, slot)
+        return self.cached.begin(runner, command, connection, runner.plan.name)
 
     # -- calls -------------------------------------------------------------------
 
