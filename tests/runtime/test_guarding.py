@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tests.drivers.until import until
 
 from drawloom.chains import Plan, compile_chain, load
 from drawloom.drivers.embedded import Engine
@@ -70,6 +71,25 @@ async def test_calls_beyond_the_places_wait_and_chains_take_turns() -> None:
     assert big[1].inside
     big[1].leave(None)
     assert nothing_is_held(guards)
+
+
+async def test_a_higher_priority_goes_first_and_chains_take_turns_within_one() -> None:
+    rate = {"slow": ConnectionLimits(RateRule(1.0))}
+    for connection in ("api", "slow"):
+        guards, _ = watched(Policies(connection_concurrency=1, connections=rate))
+        first = entered(guards, connection)
+        asked = [("big", 0), ("big", 0), ("low", -1), ("small", 0), ("urgent", 5), ("urgent", 5)]
+        holds = [entered(guards, connection, chain=c, priority=p) for c, p in asked]
+        went = list[int]()
+        first.leave(None)
+        while len(went) < len(holds):
+            [now] = [n for n, h in enumerate(holds) if h.inside] or [-1]
+            if now < 0:
+                assert clock_of(guards).advance()  # to where the rate lets the next one go
+                continue
+            went.append(now)
+            holds[now].leave(None)
+        assert [asked[n][0] for n in went] == ["urgent", "urgent", "big", "small", "big", "low"]
 
 
 async def test_a_full_queue_refuses_at_once_and_keeps_nothing() -> None:
@@ -380,3 +400,30 @@ async def test_the_metrics_of_a_call_say_how_long_it_waited() -> None:
     assert first.waited == 0 < second.waited <= second.wall
     [queued] = (fact for fact in facts if isinstance(fact, CallQueued))
     assert (queued.call, queued.step, queued.limit) == (second.call, "s", "tool")
+
+
+async def test_calls_of_an_urgent_chain_go_first() -> None:
+    order: list[str] = []
+    go_on = asyncio.Event()
+
+    async def t(who: str) -> str:
+        """A tool."""
+        order.append(who)
+        await go_on.wait()
+        return who
+
+    catalogue = made(t, "read")
+
+    def chain(name: str, priority: int) -> Plan:
+        text = f"chain: {name}\npriority: {priority}\nsteps: {{s: {{use: lab.t, with: {{who: {name}}}}}}}"
+        return compile_chain(load(text), catalogue.find)
+
+    policies = Policies(tools={"lab.t": 1})
+    async with Engine(catalogue, durability="memory", policies=policies) as engine:
+        plans = [chain("first", 0), chain("usual", 0), chain("low", -5), chain("urgent", 5)]
+        runs = [await engine.start(each) for each in plans]
+        await until(lambda: engine._pump.hands.guards.admission.waiting == 3)
+        go_on.set()
+        for run in runs:
+            await engine.outcome(run)
+    assert order == ["first", "urgent", "usual", "low"]

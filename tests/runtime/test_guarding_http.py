@@ -14,7 +14,7 @@ from aiohttp import web
 from drawloom.chains import Plan, compile_chain, load
 from drawloom.drivers.embedded import Engine
 from drawloom.errors import FailureKind
-from drawloom.facts import BreakerChanged, ToolCall
+from drawloom.facts import BreakerChanged, InstanceChanged, ToolCall
 from drawloom.policies.circuit_breaker import BreakerRule
 from drawloom.policies.load_balancing import Instance, Strategy
 from drawloom.runtime import Catalogue, StoredConnection
@@ -146,6 +146,43 @@ async def test_an_announced_quota_is_not_overdrawn(server: Server) -> None:
         assert loop.time() - began > 0.9  # two at once, the third with the next quota
 
 
+async def test_a_tool_reaches_no_host_but_that_of_its_connection(servers: list[Server]) -> None:
+    """So a breaker for each tool and connection is one for each host as well."""
+    engine, _ = engine_for(servers[0], Policies())
+    elsewhere = f"127.0.0.1:{servers[1].port}"
+    addresses = (
+        f"http://{elsewhere}/x",
+        f"//{elsewhere}/x",
+        f"/\\\\{elsewhere}/x",
+        f"@{elsewhere}/x",
+    )
+    async with engine:
+        for path in addresses:
+            asking = CHAIN.replace(b"{path: /x}", f"{{path: '{path}'}}".encode())
+            await engine.run(compile_chain(load(asking), engine.catalogue.find))
+    assert servers[1].asked == 0
+
+
+async def test_a_dead_host_opens_the_breaker_of_its_own_connection_alone(
+    servers: list[Server],
+) -> None:
+    rule = BreakerRule(minimum_calls=2, open_for=60)
+    catalogue = Catalogue()
+    plan = compile_chain(load(CHAIN), catalogue.find)
+    connections = {name: servers[n].connection for n, name in enumerate(("dead", "well"))}
+    servers[0].answer = lambda: web.Response(status=503)
+    facts: list[Any] = []
+    async with Engine(
+        catalogue, connections, durability="memory", policies=Policies(breaker=rule)
+    ) as engine:
+        engine.watch(facts.append)
+        for _ in range(4):
+            await engine.run(plan, bindings={"api": "dead"})
+            assert (await engine.run(plan, bindings={"api": "well"})).status == "succeeded"
+    assert (servers[0].asked, servers[1].asked) == (2, 4)
+    assert [f.connection for f in facts if isinstance(f, BreakerChanged)] == ["dead"]
+
+
 def pool(servers: list[Server], strategy: Strategy, *roles: Any) -> PoolRule:
     roles = roles or ("primary",) * len(servers)
     instances = tuple(Instance(f"api#{n}", role) for n, role in enumerate(roles, 1))
@@ -171,10 +208,17 @@ async def test_an_instance_that_fails_is_left_out_until_it_is_well(servers: list
     policies = Policies(breaker=rule, pools={"api": pool(servers, "round_robin")})
     engine, plan = engine_for(servers[0], policies)
     servers[1].answer = lambda: web.Response(status=503)
+    facts: list[Any] = []
     async with engine:
+        engine.watch(facts.append)
         results = [await engine.run(plan) for _ in range(20)]
         assert [r.status for r in results].count("failed") == 2
         assert servers[1].asked == 2
+        assert [f.connection for f in facts if isinstance(f, BreakerChanged)] == ["api#2"]
+        ejected = [f for f in facts if isinstance(f, InstanceChanged)]
+        assert [(f.instance, f.state, f.tool) for f in ejected] == [
+            ("api#2", "ejected", "http.get")
+        ]
         for server in servers:
             server.answer = lambda: web.Response(status=503)
         kinds = [(await engine.run(plan)).steps["ask"].failure.kind for _ in range(60)]
