@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -23,6 +24,7 @@ from drawloom.facts import (
 )
 from drawloom.policies import Effect
 from drawloom.policies.circuit_breaker import BreakerRule
+from drawloom.policies.health import HealthRule
 from drawloom.policies.load_balancing import Instance
 from drawloom.policies.rate_limit import RateRule
 from drawloom.policies.retry_budget import BudgetRule
@@ -43,6 +45,9 @@ def entered(
     hold = guards.enter(tool, Effect.READ, connection, asked, is_retry=is_retry)
     assert hold is not None
     return hold
+
+
+CALLER = Caller("r", "s", "s#1", "c")
 
 
 def nothing_is_held(guards: Guards) -> bool:
@@ -290,6 +295,80 @@ async def test_an_instance_that_is_left_out_and_comes_back_is_told_once() -> Non
         ("pool#1", "ejected", "breaker", "t.t"),
         ("pool#1", "back", "breaker", "t.t"),
     ]
+
+
+async def test_instances_are_asked_while_calls_come_and_the_ill_are_left_out() -> None:
+    ill, asked = {"pool#2"}, Counter[str]()
+
+    async def ask(name: str) -> None:
+        asked[name] += 1
+        if name in ill:
+            raise ConnectionError(name)
+
+    instances = tuple(Instance(f"pool#{n}") for n in (1, 2))
+    pools = {"pool": PoolRule(instances, health=HealthRule(10, 2))}
+    rule = BreakerRule(minimum_calls=1, calls=1, open_for=60)
+    guards, facts = watched(Policies(breaker=rule, pools=pools))
+    guards.ask_instances(ask)
+    clock = clock_of(guards)
+
+    def calls(outcome: Failure | None = None) -> Counter[str | None]:
+        taken = [entered(guards, "pool") for _ in range(4)]
+        for hold in taken:
+            hold.leave(outcome)
+        return Counter(hold.instance for hold in taken)
+
+    async def later() -> None:
+        clock.advance()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+    assert not asked
+    assert calls() == {"pool#1": 2, "pool#2": 2}  # nobody knows yet
+    await later()
+    assert asked == {"pool#1": 1, "pool#2": 1}
+    assert calls() == {"pool#1": 4}
+    ill.add("pool#1")
+    while guards.enter("t.t", Effect.READ, "pool", CALLER).inside:  # type: ignore[union-attr]
+        await later()
+    assert calls() == {None: 4}
+    ill.clear()
+    while asked["pool#1"] < 4:
+        await later()
+    assert calls(Failure(FailureKind.TRANSIENT, "down")) == {"pool#1": 2, "pool#2": 2}
+    assert calls() == {None: 4}  # their breakers are open now
+    seen = asked["pool#1"]
+    while asked["pool#1"] == seen:
+        await later()
+    assert calls() == {"pool#1": 2, "pool#2": 2}  # long before a minute has passed
+    changed = [(f.instance, f.state) for f in facts if getattr(f, "why", "") == "health-check"]
+    assert changed == [
+        ("pool#2", "ejected"), ("pool#1", "ejected"), ("pool#1", "back"), ("pool#2", "back"),
+    ]  # fmt: skip
+    guards.stop()
+    assert not clock.advance()
+
+
+async def test_an_instance_that_wants_rest_is_not_asked_and_one_that_hangs_is_ill() -> None:
+    asked = Counter[str]()
+
+    async def ask(name: str) -> None:
+        asked[name] += 1
+        await asyncio.Event().wait()
+
+    instances = tuple(Instance(f"pool#{n}") for n in (1, 2))
+    pools = {"pool": PoolRule(instances, "primary", health=HealthRule(10, 2))}
+    guards, _ = watched(Policies(pools=pools))
+    entered(guards, "pool").leave(Failure(FailureKind.THROTTLED, "later", retry_after=3600))
+    guards.ask_instances(ask)
+    assert entered(guards, "pool").instance == "pool#2"
+    await asyncio.sleep(0)
+    assert asked == {"pool#2": 1}
+    clock_of(guards).advance()  # its time is over
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert entered(guards, "pool").turn is not None  # the first one, once it has rested
+    guards.stop()
 
 
 # -- in an engine ------------------------------------------------------------------

@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from drawloom.drivers.embedded import Engine
 from drawloom.errors import FailureKind
 from drawloom.facts import BreakerChanged, InstanceChanged, ToolCall
 from drawloom.policies.circuit_breaker import BreakerRule
+from drawloom.policies.health import HealthRule
 from drawloom.policies.load_balancing import Instance, Strategy
 from drawloom.runtime import Catalogue, StoredConnection
 from drawloom.runtime.guarding import Policies, PoolRule
@@ -43,6 +45,20 @@ class Server:
         self.asked = 0
         self.answer: Answer = lambda: web.json_response({})
         self.port = 0
+        self.runner: web.AppRunner | None = None
+
+    async def start(self) -> None:
+        app = web.Application()
+        app.router.add_route("*", "/{tail:.*}", self.handle)
+        self.runner = web.AppRunner(app, shutdown_timeout=0.1)
+        await self.runner.setup()
+        await web.TCPSite(self.runner, "127.0.0.1", self.port, reuse_address=True).start()
+        self.port = self.runner.addresses[0][1]
+
+    async def stop(self) -> None:
+        if self.runner is not None:
+            await self.runner.cleanup()
+            self.runner = None
 
     async def handle(self, request: web.Request) -> web.Response:
         self.asked += 1
@@ -67,13 +83,8 @@ def server(servers: list[Server]) -> Server:
 
 async def started(stack: AsyncExitStack) -> Server:
     made = Server()
-    app = web.Application()
-    app.router.add_route("*", "/{tail:.*}", made.handle)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    stack.push_async_callback(runner.cleanup)
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    made.port = runner.addresses[0][1]
+    await made.start()
+    stack.push_async_callback(made.stop)
     return made
 
 
@@ -259,3 +270,37 @@ async def test_reads_go_to_replicas_and_writes_to_the_primary(servers: list[Serv
         for _ in range(2):
             assert (await engine.run(writing)).status == "succeeded"
     assert [server.asked for server in servers] == [2, 2, 2]
+
+
+async def test_an_instance_that_does_not_answer_is_found_out_and_found_well_again(
+    servers: list[Server],
+) -> None:
+    rule = replace(pool(servers[:2], "round_robin"), health=HealthRule(0.05, 0.05))
+    engine, plan = engine_for(servers[0], Policies(pools={"api": rule}))
+    facts: list[Any] = []
+
+    def states() -> list[str]:
+        return [f.state for f in facts if getattr(f, "why", "") == "health-check"]
+
+    async def until_it_is(state: str) -> None:
+        while states()[-1:] != [state]:
+            await engine.run(plan)
+
+    async with engine:
+        engine.watch(facts.append)
+        await servers[1].stop()
+        await until_it_is("ejected")
+        servers[0].asked = 0
+        for _ in range(4):
+            assert (await engine.run(plan)).status == "succeeded"
+        assert servers[0].asked >= 4
+        await servers[1].start()
+        await until_it_is("back")
+    assert states() == ["ejected", "back"]
+
+
+async def test_nobody_is_asked_where_it_is_not_wanted(servers: list[Server]) -> None:
+    engine, plan = engine_for(servers[0], Policies(pools={"api": pool(servers, "primary")}))
+    async with engine:
+        assert (await engine.run(plan)).status == "succeeded"
+    assert [server.asked for server in servers] == [1, 0, 0]

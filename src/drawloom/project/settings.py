@@ -50,7 +50,13 @@ FILE: Final = "drawloom.toml"
 Durability: TypeAlias = Literal["full", "relaxed", "memory"]
 
 _DURABILITIES: Final = ("full", "relaxed", "memory")
-_SHARED: Final = ("kind", "limits", "balance", "instances")  # not settings of the connector
+_SHARED: Final = (
+    "kind",
+    "limits",
+    "balance",
+    "health_check",
+    "instances",
+)  # not settings of the connector
 _LARGEST: Final = 1 << 20  # bytes
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*\Z")
 

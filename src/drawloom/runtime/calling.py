@@ -212,6 +212,7 @@ class Hands:
         self._clients = clients
         self.streams = Streams(clients)
         self.guards = guards or Guards()
+        self.guards.ask_instances(clients.check)
         self.isolation = Isolation(memory=memory)
         self.ready: dict[Tool, Prepared] = {}  # what `prepared` has made so far
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="drawloom-tool")

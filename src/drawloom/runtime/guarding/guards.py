@@ -11,8 +11,10 @@ from drawloom.facts import BreakerChanged, Fact, InstanceChanged
 from drawloom.policies import Effect
 from drawloom.policies.admission import Admission
 from drawloom.policies.circuit_breaker import CircuitBreaker
+from drawloom.policies.health import Health
 from drawloom.policies.retry_budget import RetryBudget
 from drawloom.runtime.clock import LoopClock, Timekeeper
+from drawloom.runtime.guarding.checking import Ask, Checker, Spawn
 from drawloom.runtime.guarding.hold import OPEN, Caller, Hold
 from drawloom.runtime.guarding.pools import Pool
 from drawloom.runtime.guarding.rules import ConnectionLimits, Policies
@@ -89,6 +91,28 @@ class Guards:
         hold.begin(now)
         return hold
 
+    def ask_instances(self, ask: Ask, spawn: Spawn | None = None) -> None:
+        """From now on have *ask* find out how instances are, where their pools want that."""
+        for name, rule in self.policies.pools.items():
+            if rule.health is not None:
+                pool = self._pools[name]
+                health, found = Health(rule.health, pool.names), partial(self._found, pool)
+                pool.checker = Checker(health, self.clock, ask, self._rests, found, spawn)
+
+    def _rests(self, instance: str) -> bool:
+        service = self._services.get(("connection", instance))
+        return service is not None and service.limit.rate.stopped(self.seconds())
+
+    def _found(self, pool: Pool, instance: str, well: bool, news: bool) -> None:
+        """A check says how an instance is: its breakers let calls try it, where it is well."""
+        if news and self.tell is not None:
+            stands, at = "back" if well else "ejected", self.clock.instant()
+            shared = instance.partition("#")[0]
+            self.tell(InstanceChanged(shared, instance, stands, "health-check", at))
+        for guard in self._guards.values() if well else ():
+            if guard is not None and guard.connection == instance and guard.breaker.found_well():
+                self.breaker_changed(guard)
+
     def _guard(
         self, tool: str, effect: Effect, connection: str | None, pool: Pool | None
     ) -> Guard | None:
@@ -103,9 +127,14 @@ class Guards:
     ) -> tuple[str | None, float]:
         """The instance of a pool that takes the call, or how long none will."""
 
+        checker = pool.checker
+        if checker is not None:
+            checker.used(now)
+
         def refused(name: str) -> float:
             guard = self._guard(tool, effect, name, pool)
-            return 0.0 if guard is None else guard.breaker.refusal(now)
+            wait = 0.0 if guard is None else guard.breaker.refusal(now)
+            return wait if checker is None else max(wait, checker.health.refusal(name, now))
 
         def busy(name: str) -> float:
             guard = self._guard(tool, effect, name, pool)
@@ -145,9 +174,12 @@ class Guards:
             self.tell(InstanceChanged(shared, name, stands, "breaker", at, guard.tool))
 
     def stop(self) -> None:
-        """Forget all timers."""
+        """Forget all timers, and ask no instance any more."""
         for service in self._services.values():
             service.stop()
+        for pool in self._pools.values():
+            if pool.checker is not None:
+                pool.checker.stop()
 
     def _made(
         self, tool: str, effect: Effect, connection: str | None, pool: Pool | None

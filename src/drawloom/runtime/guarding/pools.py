@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from drawloom.policies import Effect
+from drawloom.policies.health import HealthRule
 from drawloom.policies.load_balancing import Balancer, Instance, Strategy
+from drawloom.runtime.guarding.checking import Checker
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,16 +23,18 @@ class PoolRule:
     instances: tuple[Instance, ...]
     strategy: Strategy = "round_robin"
     settings: Mapping[str, Mapping[str, Any]] | None = None  # by the instance's name
+    health: HealthRule | None = None  # None: nobody asks how an instance is
 
 
 class Pool:
     """The instances of one connection while an engine runs."""
 
-    __slots__ = ("_balancer", "_ejected", "_names")
+    __slots__ = ("_balancer", "_ejected", "checker", "names")
 
     def __init__(self, rule: PoolRule) -> None:
         self._balancer = Balancer(rule.instances, rule.strategy)
-        self._names = tuple(instance.name for instance in rule.instances)
+        self.names = tuple(instance.name for instance in rule.instances)
+        self.checker: Checker | None = None  # where its instances are asked how they are
         self._ejected: set[tuple[str, str]] = set()  # instances, each with a tool
 
     def pick(
@@ -50,8 +54,8 @@ class Pool:
         random integer.
         """
         reads = effect.looks_only
-        ill = {name: wait for name in self._names if (wait := refused(name))}
-        waiting = {name for name in self._names if name not in ill and busy(name)}
+        ill = {name: wait for name in self.names if (wait := refused(name))}
+        waiting = {name for name in self.names if name not in ill and busy(name)}
         choose = self._balancer.pick
         picked = choose(reads=reads, ejected={*ill, *waiting}, key=run, draw=draw)
         if picked is None and waiting:
@@ -69,7 +73,7 @@ class Pool:
         self._balancer.ended(name)
 
     def ejects(self, name: str, tool: str, ill: bool) -> bool:
-        """Note whether an instance is left out for a tool; whether that is news."""
+        """Note whether an instance is left out for a tool (all: ""); whether that is news."""
         if ((name, tool) in self._ejected) == ill:
             return False
         (self._ejected.add if ill else self._ejected.discard)((name, tool))
