@@ -42,9 +42,7 @@ def entered(
     **caller: Any,
 ) -> Hold:
     asked = Caller(**{"run": "r", "step": "s", "call": "s#1", "chain": "c"} | caller)
-    hold = guards.enter(tool, Effect.READ, connection, asked, is_retry=is_retry)
-    assert hold is not None
-    return hold
+    return guards.enter(tool, Effect.READ, connection, asked, is_retry=is_retry)
 
 
 CALLER = Caller("r", "s", "s#1", "c")
@@ -54,11 +52,18 @@ def nothing_is_held(guards: Guards) -> bool:
     return len(guards.admission) == 0 and guards.admission.waiting == 0
 
 
-async def test_a_pure_tool_of_ones_own_has_no_guard() -> None:
-    guards = Guards()
-    caller = Caller("r", "s", "s#1", "c")
-    assert guards.enter("t.t", Effect.PURE, None, caller) is None
-    assert guards.enter("t.u", Effect.READ, None, caller) is not None
+async def test_a_pure_tool_takes_places_but_has_no_breaker() -> None:
+    rule = BreakerRule(minimum_calls=1, calls=1)
+    guards = Guards(Policies(concurrency=1, breaker=rule))
+    late = Failure(FailureKind.TIMEOUT, "too large an input")
+    for _ in range(30):
+        hold = guards.enter("t.t", Effect.PURE, None, CALLER)
+        assert hold.inside
+        assert guards.enter("t.u", Effect.PURE, None, CALLER._replace(patient=False)).failure
+        hold.leave(late)
+    guards.enter("t.v", Effect.READ, None, CALLER).leave(late)
+    assert guards.enter("t.v", Effect.READ, None, CALLER).failure
+    assert nothing_is_held(guards)
 
 
 async def test_calls_beyond_the_places_wait_and_chains_take_turns() -> None:
@@ -329,7 +334,7 @@ async def test_instances_are_asked_while_calls_come_and_the_ill_are_left_out() -
     assert asked == {"pool#1": 1, "pool#2": 1}
     assert calls() == {"pool#1": 4}
     ill.add("pool#1")
-    while guards.enter("t.t", Effect.READ, "pool", CALLER).inside:  # type: ignore[union-attr]
+    while guards.enter("t.t", Effect.READ, "pool", CALLER).inside:
         await later()
     assert calls() == {None: 4}
     ill.clear()
@@ -405,6 +410,64 @@ async def test_an_open_breaker_refuses_at_once_and_tells() -> None:
     kinds = [result.steps["s"].failure.kind for result in results]
     assert kinds == [FailureKind.TRANSIENT] * 5 + [FailureKind.THROTTLED] * 3
     assert [f.state for f in facts if isinstance(f, BreakerChanged)] == ["open"]
+
+
+async def test_a_tool_that_never_waits_has_a_breaker_once_it_has_failed_as_a_service_does() -> (
+    None
+):
+    calls = 0
+
+    async def t() -> int:
+        """A tool."""
+        nonlocal calls
+        calls += 1
+        raise ToolError(Failure(FailureKind.TRANSIENT, "down"))
+
+    catalogue = made(t, "read")
+    policies = Policies(breaker=BreakerRule(minimum_calls=4, open_for=60))
+    async with Engine(catalogue, durability="memory", policies=policies) as engine:
+        chain = plan(catalogue, "    use: lab.t\n    retry: {attempts: 1}")
+        results = [await engine.run(chain) for _ in range(8)]
+    assert calls == 5  # before the first failure nothing stands before it
+    assert results[-1].steps["s"].failure.kind is FailureKind.THROTTLED
+
+
+async def test_a_tool_that_never_waits_has_a_budget_for_its_retries() -> None:
+    calls = 0
+
+    async def t() -> int:
+        """A tool."""
+        nonlocal calls
+        calls += 1
+        raise ToolError(Failure(FailureKind.TRANSIENT, "down"))
+
+    catalogue = made(t, "read")
+    policies = Policies(retry_budget=BudgetRule(0.0, reserve=3, window=1000))
+    async with Engine(catalogue, durability="memory", policies=policies) as engine:
+        chain = plan(catalogue, "    use: lab.t\n    retry: {attempts: 9, delay: 1ms, on: [transient]}")
+        assert (await engine.run(chain)).steps["s"].failure.kind is FailureKind.THROTTLED
+    assert calls == 4
+
+
+@pytest.mark.parametrize(
+    "limited",
+    [Policies(concurrency=1), Policies(chain_concurrency=1), Policies(tools={"lab.t": 1})],
+)
+async def test_a_tool_that_never_waits_counts_to_the_limits_that_are_set(
+    limited: Policies,
+) -> None:
+    def t(n: int) -> int:
+        """A tool."""
+        return n
+
+    catalogue = Catalogue([tool(effect="pure", name="lab.t", inline=True)(t)])
+    async with Engine(catalogue, durability="memory", policies=limited) as engine:
+        hold = engine._pump.hands.guards.enter("lab.t", Effect.PURE, None, CALLER)
+        chain = plan(catalogue, "    use: lab.t\n    with: {n: 1}")
+        run = asyncio.create_task(engine.run(chain))
+        await until(lambda: engine._pump.hands.guards.admission.waiting == 1)
+        hold.leave(None)
+        assert (await run).status == "succeeded"
 
 
 async def test_no_more_calls_than_places_and_all_come_back() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from drawloom.drivers.measuring import tool_call
 from drawloom.errors import Failure
 from drawloom.kernel import CallFailed, CallSucceeded, CallTool
-from drawloom.runtime.calling import Hands, Measured, Waiting, failure_of, metered
+from drawloom.runtime.calling import Hands, Measured, Prepared, Waiting, metered
 from drawloom.runtime.clock import within
 from drawloom.runtime.guarding import Caller
 from drawloom.sdk import Context
@@ -29,22 +29,23 @@ class Refresh:
         caller = Caller("", step.name, "", chain, patient=False)
         hold = hands.guards.enter(tool, step.effect, connection, caller)
         self._measured.hold = hold
-        self._connection = connection if hold is None else hold.connection
-        self.refused = hold is not None and hold.failure is not None
+        self._connection = hold.connection
+        self.refused = hold.failure is not None
 
     async def fetch(self) -> CallSucceeded | CallFailed:
         """The new answer, or why there is none. It is measured, and told, with no run."""
         command, measured, guards = self._command, self._measured, self._hands.guards
         tool: Any = command.step.spec
+        prepared = self._hands.prepared(tool)
         failure: Failure | None = None
         output = None
         try:
-            output = await within(guards.clock, command.step.timeout, self._output(tool))
+            output = await within(guards.clock, command.step.timeout, self._output(prepared))
         except asyncio.CancelledError:
             measured.release(None, nothing_said=True)
             raise
         except Exception as exc:  # noqa: BLE001  # the old answer holds on
-            failure = failure_of(tool, exc)
+            failure = prepared.fault(exc)
         measured.release(failure)
         measured.stop()
         at = guards.clock.instant()
@@ -54,9 +55,8 @@ class Refresh:
             return CallFailed(command.call, failure, at)
         return CallSucceeded(command.call, output, at)
 
-    async def _output(self, tool: Any) -> Any:
+    async def _output(self, prepared: Prepared) -> Any:
         command, measured = self._command, self._measured
-        prepared = self._hands.prepared(tool)
         context = Context(step=command.step.name)
         output = await self._hands.call(
             prepared,

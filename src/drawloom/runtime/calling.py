@@ -25,6 +25,8 @@ from drawloom.sdk import Context, Tool, name_fault
 
 THREADS = 32
 
+_OF_A_SERVICE = frozenset({FailureKind.TRANSIENT, FailureKind.TIMEOUT, FailureKind.THROTTLED})
+
 
 class Measured:
     """What one call cost so far: wall and CPU time in nanoseconds, and the door's count.
@@ -72,21 +74,22 @@ class Prepared:
     """A tool made ready to be called: what depends only on the tool is worked out once.
 
     `waits` is set once the tool was seen to suspend: such a tool gets a task of
-    its own from the start. An isolated tool is called in another process, where it
-    is made ready once more, *inside*.
+    its own from the start. `guarded` says whether guards stand before a call without
+    a connection: they do once the tool has waited, or has failed as a service does,
+    so that a tool which never does either is spared what they cost. An isolated tool
+    is called in another process, where it is made ready once more, *inside*.
     """
 
     __slots__ = (
         "check",
         "copies",
         "function",
+        "guarded",
         "is_async",
         "isolated",
-        "limited",
         "name",
         "takes",
         "tool",
-        "unguarded",
         "waits",
         "wants_context",
     )
@@ -97,10 +100,9 @@ class Prepared:
         self.name = tool.name
         self.function: Callable[..., Any] = tool.function
         self.is_async = tool.is_async and not self.isolated
-        self.limited = False  # the settings give it a limit of its own
-        self.unguarded = False  # nothing stands before a call of it without a connection
         # A thread is waited for, and so is a process.
         self.waits = self.isolated or (not tool.is_async and not tool.inline)
+        self.guarded = self.waits
         self.wants_context = self.isolated or tool.signature.context_name is not None
         self.copies = not tool.readonly_input
         self.takes = _taker(tool)
@@ -120,8 +122,18 @@ class Prepared:
         except StopIteration as stop:
             output = stop.value
         else:
+            self.waits = self.guarded = True
             return Waiting(called, waits_for, args)
         return self.check(output, args)
+
+    def fault(self, exc: BaseException) -> Failure:
+        """What an exception of a call means, in the words of the nine kinds."""
+        if isinstance(exc, asyncio.CancelledError):
+            return Failure(FailureKind.DEFECT, f"{self.name} cancelled its own call")
+        failure = failure_of(self.tool, exc)
+        if failure.kind in _OF_A_SERVICE:
+            self.guarded = True
+        return failure
 
     def begin_measured(
         self, client: Any, args: dict[str, Any], context: Context, measured: Measured
@@ -222,7 +234,7 @@ class Hands:
         found = self.ready.get(tool)
         if found is None:
             found = self.ready[tool] = Prepared(tool)
-            found.limited = tool.name in self.guards.policies.tools
+            found.guarded = found.guarded or self.guards.policies.limits(tool.name)
         return found
 
     def client(self, connection: str | None, measured: Measured) -> Any:

@@ -26,7 +26,7 @@ from drawloom.drivers.embedded.journal import Journal
 from drawloom.drivers.embedded.runner import Call, Runner
 from drawloom.drivers.embedded.telling import Telling
 from drawloom.drivers.pulling import pulled
-from drawloom.errors import Failure, FailureKind, StateUnusable, ToolError
+from drawloom.errors import StateUnusable, ToolError
 from drawloom.facts import Sink
 from drawloom.kernel import (
     AwaitResolution,
@@ -45,7 +45,7 @@ from drawloom.kernel import (
     TimerFired,
 )
 from drawloom.kernel.messages import Admit, Pull, Refuse, Refused, StartChild
-from drawloom.runtime.calling import Hands, Measured, Prepared, Waiting, failure_of, metered
+from drawloom.runtime.calling import Hands, Measured, Prepared, Waiting, metered
 from drawloom.runtime.evaluator import Evaluator
 from drawloom.runtime.guarding import Caller
 from drawloom.sdk import Context
@@ -363,9 +363,7 @@ class Pump:
         prepared = self.hands.ready.get(spec) or self.hands.prepared(spec)
         if self._sinks:
             self.telling.call(runner, command)
-        # What never waits reaches no service, and is never called twice at once.
-        guarded = step.slot is not None or prepared.limited
-        guarded = guarded or (prepared.waits and not prepared.unguarded)
+        guarded = prepared.guarded or step.slot is not None
         measured = Measured() if self._measures or guarded or step.cache else None
         slot, client = step.slot, None
         connection = slot and runner.bindings.get(slot, slot)
@@ -384,7 +382,7 @@ class Pump:
         except KeyboardInterrupt:
             raise  # it is for the whole process
         except BaseException as exc:  # noqa: BLE001  # whatever a tool does
-            failure = _fault(prepared, exc)
+            failure = prepared.fault(exc)
             self._answer(runner, command, measured, CallFailed(command.call, failure, now()))
             return None
         if type(output) is not Waiting:
@@ -394,7 +392,6 @@ class Pump:
             else:
                 self._answer(runner, command, measured, event)
             return None
-        prepared.waits = True
         measured = measured or Measured()
         measured.cpu = time.perf_counter_ns() - measured.began
         call = self._under_way(runner, command, measured)
@@ -416,9 +413,6 @@ class Pump:
         hold = self.hands.guards.enter(
             prepared.name, step.effect, connection, caller, is_retry=is_retry
         )
-        if hold is None:
-            prepared.unguarded = connection is None
-            return False
         measured.hold = hold
         if hold.inside:
             return False
@@ -479,7 +473,7 @@ class Pump:
         except (KeyboardInterrupt, GeneratorExit):
             raise
         except BaseException as exc:  # noqa: BLE001  # whatever a tool does
-            event: Event = CallFailed(command.call, _fault(prepared, exc), now())
+            event: Event = CallFailed(command.call, prepared.fault(exc), now())
         else:
             event = CallSucceeded(command.call, output, now())
         if call.over:
@@ -597,12 +591,6 @@ class Pump:
         runner.tell(exc)
         if runner.parent is not None and runner.parent.run_id in self.runners:
             self._give_up(runner.parent, exc)
-
-
-def _fault(prepared: Prepared, exc: BaseException) -> Failure:
-    if isinstance(exc, asyncio.CancelledError):
-        return Failure(FailureKind.DEFECT, f"{prepared.name} cancelled its own call")
-    return failure_of(prepared.tool, exc)
 
 
 _COMMANDS = frozenset(

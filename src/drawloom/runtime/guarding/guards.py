@@ -10,7 +10,7 @@ from functools import partial
 from drawloom.facts import BreakerChanged, Fact, InstanceChanged
 from drawloom.policies import Effect
 from drawloom.policies.admission import Admission
-from drawloom.policies.circuit_breaker import CircuitBreaker
+from drawloom.policies.circuit_breaker import BreakerRule, CircuitBreaker
 from drawloom.policies.health import Health
 from drawloom.policies.retry_budget import RetryBudget
 from drawloom.runtime.clock import LoopClock, Timekeeper
@@ -21,6 +21,10 @@ from drawloom.runtime.guarding.rules import ConnectionLimits, Policies
 from drawloom.runtime.guarding.service import Guard, Service
 
 _ALL = ("all",)
+
+# What is pure reaches no service that could be unwell: if it takes too long, its input is
+# to blame, and other chains must not suffer for it. No share of failures is that large.
+_NEVER = BreakerRule(failure_rate=2.0)
 
 
 class Guards:
@@ -43,7 +47,7 @@ class Guards:
         self._draw = draw or partial(random.getrandbits, 32)
         self._vacated: deque[Hashable] = deque()
         self._vacating = False
-        self._guards: dict[tuple[str, str | None], Guard | None] = {}
+        self._guards: dict[tuple[str, str | None], Guard] = {}
         self._pools: dict[str | None, Pool] = {
             name: Pool(rule) for name, rule in self.policies.pools.items()
         }
@@ -57,8 +61,8 @@ class Guards:
         caller: Caller,
         *,
         is_retry: bool = False,
-    ) -> Hold | None:
-        """What the call holds from now on; None where nothing stands before it.
+    ) -> Hold:
+        """What the call holds from now on.
 
         The hold is `inside`, or has a `turn` to wait for, or a `failure`. Its
         `connection` is the one to use: an instance, where *connection* has several.
@@ -73,8 +77,6 @@ class Guards:
                 return hold
             connection = picked
         guard = self._guard(tool, effect, connection, pool)
-        if guard is None:
-            return None
         rooms = guard.rooms
         if (of_chain := self.policies.chain_concurrency) is not None:
             rooms = (*rooms[:-1], (("chain", caller.chain), of_chain), rooms[-1])
@@ -110,12 +112,12 @@ class Guards:
             shared = instance.partition("#")[0]
             self.tell(InstanceChanged(shared, instance, stands, "health-check", at))
         for guard in self._guards.values() if well else ():
-            if guard is not None and guard.connection == instance and guard.breaker.found_well():
+            if guard.connection == instance and guard.breaker.found_well():
                 self.breaker_changed(guard)
 
     def _guard(
         self, tool: str, effect: Effect, connection: str | None, pool: Pool | None
-    ) -> Guard | None:
+    ) -> Guard:
         try:
             return self._guards[tool, connection]
         except KeyError:
@@ -132,13 +134,11 @@ class Guards:
             checker.used(now)
 
         def refused(name: str) -> float:
-            guard = self._guard(tool, effect, name, pool)
-            wait = 0.0 if guard is None else guard.breaker.refusal(now)
+            wait = self._guard(tool, effect, name, pool).breaker.refusal(now)
             return wait if checker is None else max(wait, checker.health.refusal(name, now))
 
         def busy(name: str) -> float:
-            guard = self._guard(tool, effect, name, pool)
-            return 0.0 if guard is None else guard.service.limit.rate.wait(now)
+            return self._guard(tool, effect, name, pool).service.limit.rate.wait(now)
 
         return pool.pick(effect, run, self._draw(), refused=refused, busy=busy)
 
@@ -181,13 +181,9 @@ class Guards:
             if pool.checker is not None:
                 pool.checker.stop()
 
-    def _made(
-        self, tool: str, effect: Effect, connection: str | None, pool: Pool | None
-    ) -> Guard | None:
+    def _made(self, tool: str, effect: Effect, connection: str | None, pool: Pool | None) -> Guard:
         policies = self.policies
         of_tool = policies.tools.get(tool)
-        if connection is None and effect is Effect.PURE and of_tool is None:
-            return None
         named = (connection or "").partition("#")[0] if pool else connection or ""
         limits = policies.connections.get(named, ConnectionLimits())
         rooms: list[tuple[tuple[str, ...], int]] = []
@@ -198,7 +194,8 @@ class Guards:
             rooms.append((("tool", tool), of_tool))
         rooms.append((_ALL, policies.concurrency))
         service = self._service(tool, connection, limits)
-        breaker = CircuitBreaker(policies.breaker)
+        alone = connection is None and effect is Effect.PURE
+        breaker = CircuitBreaker(_NEVER if alone else policies.breaker)
         return Guard(tool, connection, breaker, service, tuple(rooms), pool)
 
     def _none_of(self, tool: str, connection: str | None) -> Guard:
