@@ -25,6 +25,7 @@ from drawloom.drivers.embedded.event_codec import body_of
 from drawloom.drivers.embedded.journal import Journal
 from drawloom.drivers.embedded.runner import Call, Runner
 from drawloom.drivers.embedded.telling import Telling
+from drawloom.drivers.late import out_of_time
 from drawloom.drivers.pulling import pulled
 from drawloom.errors import StateUnusable, ToolError
 from drawloom.facts import Sink
@@ -494,7 +495,7 @@ class Pump:
     def _expire(self, call: Call) -> None:
         """A call is out of time: the run goes on without it, whatever the tool still does."""
         command = call.command
-        failure = call.out_of_time()
+        failure = out_of_time(command.step, call.measured.hold)
         call.measured.release(failure)
         self._stop_call(call)
         event = CallFailed(command.call, failure, now())

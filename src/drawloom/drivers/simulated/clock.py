@@ -67,6 +67,15 @@ class Clock:
                 return True
         return False
 
+    async def until(self, due: asyncio.Future[None]) -> None:
+        """Wait for what only time or the end of another call can bring."""
+        self.sleeping += 1
+        self.on_sleep()
+        try:
+            await due
+        finally:
+            self.sleeping -= 1
+
     async def sleep(self, seconds: float) -> None:
         """Wait for virtual time; for ever where *seconds* is infinite."""
         woken = asyncio.get_running_loop().create_future()
