@@ -444,7 +444,9 @@ async def test_a_tool_that_never_waits_has_a_budget_for_its_retries() -> None:
     catalogue = made(t, "read")
     policies = Policies(retry_budget=BudgetRule(0.0, reserve=3, window=1000))
     async with Engine(catalogue, durability="memory", policies=policies) as engine:
-        chain = plan(catalogue, "    use: lab.t\n    retry: {attempts: 9, delay: 1ms, on: [transient]}")
+        chain = plan(
+            catalogue, "    use: lab.t\n    retry: {attempts: 9, delay: 1ms, on: [transient]}"
+        )
         assert (await engine.run(chain)).steps["s"].failure.kind is FailureKind.THROTTLED
     assert calls == 4
 
