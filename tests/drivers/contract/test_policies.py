@@ -123,7 +123,7 @@ output: ["${{steps.a}}", "${{steps.b}}", "${{steps.c}}"]
 async def test_a_breaker_opens_refuses_tries_and_closes(make_driver: MakeDriver) -> None:
     service = Service()
     service.down.add("one")
-    rule = BreakerRule(minimum_calls=3, open_for=0.04, probes=1)
+    rule = BreakerRule(minimum_calls=3, open_for=1, probes=1)
     async with make_driver(
         service.connector, connections=service.connections, policies=Policies(breaker=rule)
     ) as driver:
@@ -131,7 +131,7 @@ async def test_a_breaker_opens_refuses_tries_and_closes(make_driver: MakeDriver)
         kinds = [kind(await driver.run(ONCE)) for _ in range(5)]
         assert kinds == [FailureKind.TRANSIENT] * 3 + [FailureKind.THROTTLED] * 2
         service.down.clear()
-        await driver.run("{chain: p, steps: {p: {use: my.pause, with: {seconds: 0.05}}}}")
+        await driver.run("{chain: p, steps: {p: {use: my.pause, with: {seconds: 1.1}}}}")
         assert (await driver.run(ONCE)).output == 4
     states = [f.state for f in facts if isinstance(f, BreakerChanged)]
     assert states == ["open", "half-open", "closed"]
