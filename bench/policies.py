@@ -16,7 +16,7 @@ from drawloom.policies.circuit_breaker import BreakerRule, CircuitBreaker
 from drawloom.policies.load_balancing import STRATEGIES, Balancer, Instance
 from drawloom.policies.rate_limit import RateLimit, RateRule
 from drawloom.policies.retry_budget import BudgetRule, RetryBudget
-from drawloom.runtime.guarding import Guards
+from drawloom.runtime.guarding import Caller, Guards
 
 CALLS = 20_000
 ROUNDS = 5
@@ -91,9 +91,8 @@ async def guard() -> float:
     guards = Guards()
 
     def work(now: float) -> None:
-        hold = guards.enter("t.t", Effect.READ, "api", chain="c", is_retry=False)
-        assert hold is not None
-        hold.leave(None)
+        caller = Caller("r", "s", "s#1", "c")
+        guards.enter("t.t", Effect.READ, "api", caller).leave(None)
 
     return cost(work)
 

@@ -38,6 +38,7 @@ MORE = {
     "sdk": 20,  # a connector author's whole world
     "kernel": 20,  # every event and every command is a name
     "doors": 16,  # four ways out, each with its settings
+    "facts": 16,  # every kind of fact is a name
 }
 
 

@@ -14,9 +14,10 @@ from tests.drivers.until import until
 
 from drawloom.chains import compile_chain, load
 from drawloom.errors import ChainInvalid, Failure, FailureKind, ToolError
-from drawloom.facts import AnswerReused, Fact
+from drawloom.facts import CallQueued, CallRefused, Fact, ToolCall
 from drawloom.runtime import caching
 from drawloom.runtime.caching import FILE
+from drawloom.runtime.guarding import Policies
 from drawloom.sdk import Json, Tool, tool
 
 
@@ -63,7 +64,9 @@ async def test_an_answer_is_used_again(
         assert (await engine.run(compile_for(engine, chain(given="2")))).output == 1
         assert (await engine.run(compile_for(engine, chain("note: no cache")))).output == 2
     assert service.called == {"1": 2, "2": 1}
-    assert [f.age for f in facts if isinstance(f, AnswerReused)] == ["fresh", "fresh"]
+    calls = [f for f in facts if isinstance(f, ToolCall)]
+    assert [call.cached for call in calls] == ["", "fresh", "fresh", "", ""]
+    assert {(call.wall, call.cpu) for call in calls if call.cached} == {(0, 0)}
 
 
 async def test_a_hundred_at_once_make_one_call(
@@ -182,3 +185,76 @@ async def test_a_hit_is_quick(
         for _ in range(1_000):
             await engine.run(plan)
     assert service.called["1"] == 1
+
+
+async def test_a_refresh_passes_the_guards_and_is_measured(
+    make_engine: MakeEngine,
+    compile_for: Compile,
+    service: Service,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = SimpleNamespace(time=lambda: clock.now, now=1_000.0)
+    monkeypatch.setattr(caching, "time", clock)
+    facts: list[Fact] = []
+    async with make_engine(service.tool(), policies=Policies(tools={"my.look": 1})) as engine:
+        engine.watch(facts.append)
+        plan = compile_for(engine, chain("cache: {ttl: 1m, stale: 1h}"))
+        await engine.run(plan)
+        clock.now += 61
+        service.gate.clear()
+        assert (await engine.run(plan)).output == 1
+        await until(lambda: service.called["1"] == 2)
+        other = asyncio.create_task(engine.run(compile_for(engine, chain("note: x", "2"))))
+        await until(lambda: any(isinstance(fact, CallQueued) for fact in facts))
+        assert service.called["2"] == 0  # the only place of the tool is the refresh's
+        service.gate.set()
+        assert (await other).status == "succeeded"
+    [told] = [f for f in facts if isinstance(f, ToolCall) and not f.run]
+    assert (told.step, told.call, told.tool, told.failure) == ("a", "", "my.look", None)
+
+
+async def test_a_refresh_that_would_have_to_wait_keeps_the_old_answer(
+    make_engine: MakeEngine,
+    compile_for: Compile,
+    service: Service,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = SimpleNamespace(time=lambda: clock.now, now=1_000.0)
+    monkeypatch.setattr(caching, "time", clock)
+    facts: list[Fact] = []
+    async with make_engine(service.tool(), policies=Policies(tools={"my.look": 1})) as engine:
+        engine.watch(facts.append)
+        plan = compile_for(engine, chain("cache: {ttl: 1m, stale: 1h}"))
+        await engine.run(plan)
+        clock.now += 61
+        service.gate.clear()
+        busy = asyncio.create_task(engine.run(compile_for(engine, chain("note: x", "2"))))
+        await until(lambda: service.called["2"] == 1)
+        assert (await engine.run(plan)).output == 1
+        assert [f.run for f in facts if isinstance(f, CallRefused)] == [""]
+        service.gate.set()
+        await busy
+        assert (await engine.run(plan)).output == 1
+        await until(lambda: service.called["1"] == 2)  # the next one has it fetched
+
+
+async def test_a_refresh_that_takes_too_long_is_given_up(
+    make_engine: MakeEngine,
+    compile_for: Compile,
+    service: Service,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = SimpleNamespace(time=lambda: clock.now, now=1_000.0)
+    monkeypatch.setattr(caching, "time", clock)
+    facts: list[Fact] = []
+    async with make_engine(service.tool()) as engine:
+        engine.watch(facts.append)
+        plan = compile_for(engine, chain("timeout: 30ms, cache: {ttl: 1m, stale: 1h}"))
+        await engine.run(plan)
+        clock.now += 61
+        service.gate.clear()
+        assert (await engine.run(plan)).output == 1
+        await until(lambda: any(isinstance(f, ToolCall) and not f.run for f in facts))
+        [late] = [f for f in facts if isinstance(f, ToolCall) and not f.run]
+        assert late.failure is not None and late.failure.kind is FailureKind.TIMEOUT
+        assert (await engine.run(plan)).output == 1

@@ -129,3 +129,15 @@ def test_an_answer_from_before_it_opened_closes_nothing() -> None:
     for _ in range(10):
         assert not breaker.leave(old, True, 5.0)
     assert breaker.state == "half-open"
+
+
+def test_one_that_is_found_well_lets_calls_try_it_before_its_time() -> None:
+    breaker = CircuitBreaker(BreakerRule(minimum_calls=1, open_for=60, probes=1))
+    assert not breaker.found_well()
+    breaker.enter(0.0)
+    assert breaker.leave(breaker.epoch, False, 0.0)
+    assert breaker.refusal(1.0)
+    assert breaker.found_well() and breaker.state == "half-open"
+    assert not breaker.found_well()
+    assert breaker.enter(1.0) == 0
+    assert breaker.leave(breaker.epoch, True, 1.0) and breaker.state == "closed"

@@ -8,6 +8,7 @@ import pytest
 
 from drawloom.errors import ValueInvalid
 from drawloom.policies.circuit_breaker import BreakerRule
+from drawloom.policies.health import HealthRule
 from drawloom.policies.load_balancing import Instance
 from drawloom.policies.rate_limit import RateRule
 from drawloom.policies.retry_budget import BudgetRule
@@ -39,6 +40,7 @@ def test_what_the_docs_show_is_read(tmp_path: Path) -> None:
                     "api#1": {"base_url": "https://a.example.org"},
                     "api#2": {"base_url": "https://b.example.org"},
                 },
+                HealthRule(10.0, 2.0),
             )
         },
     )
@@ -102,6 +104,18 @@ def test_every_number_is_taken(tmp_path: Path) -> None:
         (
             '[connections.a]\nkind = "http"\nbalance = {strategy = "weighted"}',
             r"a\.balance: has no effect without instances",
+        ),
+        (
+            '[connections.a]\nkind = "http"\nhealth_check = {every = "10s"}',
+            r"a\.health_check: has no effect without instances",
+        ),
+        (
+            '[connections.a]\nkind = "http"\ninstances = [{}]\nhealth_check.timeout = "20s"',
+            r"a\.health_check\.timeout: must not be longer than every",
+        ),
+        (
+            '[connections.a]\nkind = "http"\ninstances = [{}]\nhealth_check = {evry = "1s"}',
+            r"a\.health_check\.evry: there is no such key; did you mean 'every'",
         ),
         (
             '[connections.a]\nkind = "http"\n[connections.a.limits]\nrate = 1',

@@ -2,5 +2,6 @@
 
 `blueprints` draws the chains, `world` answers, fails, crashes and repeats
 itself, `oracle` says from the document and the history alone what should have
-happened, and `mutants` plants the bugs that all this must find.
+happened, and `mutants` plants the bugs that all this must find. `crowds` are many
+runs of random chains at once, in the simulated engine, before the same guards.
 """

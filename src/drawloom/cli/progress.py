@@ -5,9 +5,18 @@ from __future__ import annotations
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
-from drawloom.cli.board import Board, Row, now
+from drawloom.cli.board import Board, Row, now, queued_for, told
 from drawloom.cli.terminal import STYLES, console, counted, duration, shown
-from drawloom.facts import CallStarted, Fact, Line, StepEnded, ToolCall
+from drawloom.facts import (
+    BreakerChanged,
+    CallQueued,
+    CallStarted,
+    Fact,
+    InstanceChanged,
+    Line,
+    StepEnded,
+    ToolCall,
+)
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -99,6 +108,8 @@ class LineProgress(NoProgress):
         row = self.board.take(fact)
         if isinstance(fact, Line):
             self._tell(log_line(fact))
+        elif isinstance(fact, BreakerChanged | InstanceChanged):
+            self._tell(told(fact))
         elif row is not None and (text := self._of_step(row, fact)):
             self._tell(text)
 
@@ -131,6 +142,10 @@ class LineProgress(NoProgress):
             return f"{row.name}: {row.note}"
         if isinstance(fact, ToolCall) and row.total:
             return self._tenth(row)
+        if isinstance(fact, ToolCall) and fact.cached:
+            return f"{row.name}: a kept answer of {row.tool} ({fact.cached})"
+        if isinstance(fact, CallQueued) and not row.total:
+            return f"{row.name}: {queued_for(fact)}"
         if isinstance(fact, CallStarted) and fact.attempt == 1 and not fact.item:
             items = "" if fact.total is None else f", {counted(fact.total, 'item')}"
             return f"{row.name}: running {row.tool}{items}"
@@ -176,6 +191,8 @@ class LiveProgress(NoProgress):
         self.board.take(fact)
         if isinstance(fact, Line):
             self.note(log_line(fact))
+        elif isinstance(fact, BreakerChanged | InstanceChanged):
+            self.note(told(fact))
 
     def acknowledge(self, run: str) -> None:
         self._started = f"  run {run}"
@@ -228,10 +245,11 @@ class LiveProgress(NoProgress):
 
 def _told(row: Row) -> str:
     """What is to be said beside a step: which attempt this is, and how the last one went."""
-    note = shown(row.note)
+    note, queued = shown(row.note), shown(row.queued)
     if row.status != "running" or row.attempts < 2:
-        return note
-    return f"attempt {row.attempts}" + (f", after {note}" if note else "")
+        return queued or note
+    parts = (f"attempt {row.attempts}", queued, note and f"after {note}")
+    return ", ".join(part for part in parts if part)
 
 
 def log_line(fact: Line) -> str:

@@ -6,10 +6,12 @@ Nothing here decides or does anything. May import `errors`.
 from __future__ import annotations
 
 from drawloom.facts.facts import (
-    AnswerReused,
     BreakerChanged,
+    CallQueued,
+    CallRefused,
     CallStarted,
     Fact,
+    InstanceChanged,
     Line,
     RunEnded,
     RunStalled,
@@ -20,10 +22,12 @@ from drawloom.facts.facts import (
 )
 
 __all__ = [
-    "AnswerReused",
     "BreakerChanged",
+    "CallQueued",
+    "CallRefused",
     "CallStarted",
     "Fact",
+    "InstanceChanged",
     "Line",
     "RunEnded",
     "RunStalled",

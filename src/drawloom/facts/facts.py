@@ -37,6 +37,10 @@ class ToolCall(Struct, frozen=True, gc=False, tag="tool-call"):
 
     `cpu` is the time that the call held the interpreter; bytes are None where
     no door could count them, `peak_memory` where the call had no process of its own.
+    `waited` is the part of `wall` that passed before the call was made, in a queue
+    or for a rate. `instance` took the call, where the connection has several.
+    `cached` is `fresh` or `stale` where an answer was used again and no call made.
+    A call that fetches such an answer anew beside the runs has no `run` and no `call`.
     """
 
     run: str
@@ -52,17 +56,56 @@ class ToolCall(Struct, frozen=True, gc=False, tag="tool-call"):
     bytes_in: int | None = None
     bytes_out: int | None = None
     peak_memory: int | None = None
+    waited: int = 0
+    instance: str | None = None
+    cached: str = ""
 
 
-class AnswerReused(Struct, frozen=True, gc=False, tag="answer-reused"):
-    """A call was answered by what an earlier one gave; `age` is fresh or stale."""
+class CallQueued(Struct, frozen=True, gc=False, tag="call-queued"):
+    """A call has to wait before it is made.
+
+    `limit` says for what: a place of the `connection`, the `tool`, the `chain` or
+    `all` calls, or the `rate` of the connection.
+    """
 
     run: str
     step: str
     call: str
     tool: str
-    age: str
+    connection: str | None
+    limit: str
     at: int
+
+
+class CallRefused(Struct, frozen=True, gc=False, tag="call-refused"):
+    """A call was not made, for the guards refused it.
+
+    `limit` says which: `breaker`, `retry-budget`, `instances` (none is well), or one
+    that `CallQueued` names, where too many waited or the turn did not come in time.
+    """
+
+    run: str
+    step: str
+    call: str
+    tool: str
+    connection: str | None
+    limit: str
+    at: int
+    retry_after: float | None = None
+
+
+class InstanceChanged(Struct, frozen=True, gc=False, tag="instance-changed"):
+    """An instance of a connection is left out from now on (`ejected`), or is `back`.
+
+    `why` is `breaker`, and then it is so for `tool` alone, or `health-check`.
+    """
+
+    connection: str
+    instance: str
+    state: str
+    why: str
+    at: int
+    tool: str = ""
 
 
 class StepEnded(Struct, frozen=True, gc=False, tag="step-ended"):
@@ -113,10 +156,12 @@ class Line(Struct, frozen=True, gc=False, tag="line"):
 
 
 Fact: TypeAlias = (
-    AnswerReused
-    | BreakerChanged
+    BreakerChanged
+    | InstanceChanged
     | RunStarted
     | CallStarted
+    | CallQueued
+    | CallRefused
     | ToolCall
     | StepEnded
     | RunStalled

@@ -3,7 +3,8 @@
 | state     | a call                         | goes to                                        |
 |-----------|--------------------------------|------------------------------------------------|
 | closed    | goes on                        | open, once the failure rate is reached         |
-| open      | is refused, with how long yet  | half-open, at the first call after that time   |
+| open      | is refused, with how long yet  | half-open, at the first call after that time,  |
+|           |                                | or once the service is found well otherwise    |
 | half-open | goes on, so many at once       | closed after that many answers; open after one |
 |           | (probes); others are refused   | failure, for twice as long as before           |
 
@@ -77,8 +78,7 @@ class CircuitBreaker:
         if self.state == "open":
             if now < self.until:
                 return self.until - now
-            self._change("half-open")
-            self._goes = self.rule.probes
+            self._half_open()
         if self._goes:
             self._goes -= 1
             return 0.0
@@ -91,6 +91,13 @@ class CircuitBreaker:
         if self.state == "open":
             return self.until - now
         return 0.0 if self._goes else self.rule.open_for
+
+    def found_well(self) -> bool:
+        """The service was asked in another way, and is well: calls may try it; whether that is new."""
+        if self.state != "open":
+            return False
+        self._half_open()
+        return True
 
     def leave(self, epoch: int, well: bool | None, now: float) -> bool:
         """The outcome of a call that was let in at *epoch*; whether the state changed.
@@ -132,6 +139,10 @@ class CircuitBreaker:
             return False
         self._change("closed")
         return True
+
+    def _half_open(self) -> None:
+        self._change("half-open")
+        self._goes = self.rule.probes
 
     def _open(self, now: float) -> None:
         self.until = now + self._pause

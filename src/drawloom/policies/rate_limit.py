@@ -70,6 +70,10 @@ class Rate:
         """The service wants to be left alone for *retry_after* seconds; the longest word counts."""
         self._stopped_until = max(self._stopped_until, now + min(retry_after, LONGEST_TOLD))
 
+    def stopped(self, now: float) -> bool:
+        """Whether the service wants to be left alone now."""
+        return now < self._stopped_until
+
     def quota(self, now: float, remaining: int, reset: float) -> None:
         """The service has *remaining* calls left for the next *reset* seconds.
 

@@ -31,6 +31,10 @@
     [connections.api.balance]        # where there are several instances
     strategy = "two_choices"
 
+    [connections.api.health_check]   # ask each instance how it is, while it is used
+    every = "10s"
+    timeout = "2s"
+
     [[connections.api.instances]]    # what differs from the connection
     base_url = "https://a.example.org"
 
@@ -50,6 +54,7 @@ from typing import Any, NoReturn, TypeAlias, cast
 from drawloom.chains.findings import did_you_mean
 from drawloom.dataflow.durations import seconds
 from drawloom.policies.circuit_breaker import BreakerRule
+from drawloom.policies.health import HealthRule
 from drawloom.policies.load_balancing import STRATEGIES, Instance, Role, Strategy
 from drawloom.policies.rate_limit import RateRule
 from drawloom.policies.retry_budget import BudgetRule
@@ -107,9 +112,11 @@ class PolicyReader:
         balance = self._table(
             written.get("balance", {}), f"connections.{name}.balance", ("strategy",)
         )
+        health = self._health(f"connections.{name}.health_check", written.get("health_check"))
         if instances is None:
-            if balance:
-                self._refuse(f"connections.{name}.balance", "has no effect without instances")
+            for part in ("balance", "health_check"):
+                if part in written:
+                    self._refuse(f"connections.{name}.{part}", "has no effect without instances")
             return None
         if not isinstance(instances, list) or not instances:
             self._refuse(key, f"must be tables, as in [[{key}]]")
@@ -125,7 +132,17 @@ class PolicyReader:
         if strategy not in STRATEGIES:
             advice = did_you_mean(str(strategy), STRATEGIES) or f"known: {', '.join(STRATEGIES)}"
             self._refuse(f"connections.{name}.balance.strategy", f"there is no such; {advice}")
-        return PoolRule(tuple(found), cast(Strategy, strategy), settings)
+        return PoolRule(tuple(found), cast(Strategy, strategy), settings, health)
+
+    def _health(self, key: str, value: Any) -> HealthRule | None:
+        if value is None:
+            return None
+        table, usual = self._table(value, key, ("every", "timeout")), HealthRule()
+        every = self._seconds(table, key, "every", usual.every)
+        timeout = self._seconds(table, key, "timeout", min(usual.timeout, every))
+        if timeout > every:
+            self._refuse(f"{key}.timeout", "must not be longer than every")
+        return HealthRule(every, timeout)
 
     def _instance(self, name: str, key: str, given: Any) -> Instance:
         if not isinstance(given, dict):

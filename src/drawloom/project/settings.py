@@ -58,7 +58,13 @@ Durability: TypeAlias = Literal["full", "relaxed", "memory"]
 
 _DURABILITIES: Final = ("full", "relaxed", "memory")
 _SANDBOXES: Final = ("auto", "bubblewrap", "monty")
-_SHARED: Final = ("kind", "limits", "balance", "instances")  # not settings of the connector
+_SHARED: Final = (
+    "kind",
+    "limits",
+    "balance",
+    "health_check",
+    "instances",
+)  # not settings of the connector
 _LARGEST: Final = 1 << 20  # bytes
 _MOST_INLINE: Final = 64_000_000  # bytes that one row of the store may hold
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*\Z")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
@@ -44,9 +44,11 @@ class Answers(Generic[T]):
         connections: Mapping[str, StoredConnection],
         state: Path | None = None,
         max_bytes: int = MOST_BYTES,
+        now: Callable[[], float] | None = None,  # seconds since 1970
     ) -> None:
         self._connections = connections
         self._state = state
+        self._now = now or time.time
         self._cache = Cache(max_bytes)
         self._versions: dict[Tool, str] = {}
         self._identities: dict[str | None, str] = {None: ""}
@@ -58,7 +60,7 @@ class Answers(Generic[T]):
         if self._state is None or self._file is not None:
             return
         self._file = opened(self._state)
-        for entry in self._file.read(time.time()):
+        for entry in self._file.read(self._now()):
             self._cache.put(entry)
 
     def key(self, tool: Tool, connection: str | None, args: Mapping[str, Any]) -> str:
@@ -77,12 +79,12 @@ class Answers(Generic[T]):
 
     def get(self, key: str) -> tuple[Any, Age] | None:
         """The answer, decoded anew, and whether it is still fresh."""
-        found = self._cache.get(key, time.time())
+        found = self._cache.get(key, self._now())
         return None if found is None else (_decode(found[0].answer), found[1])
 
     def put(self, key: str, tool: str, rule: CacheRule, output: Any) -> None:
         """Keep an answer for as long as *rule* says."""
-        fresh = time.time() + rule.ttl
+        fresh = self._now() + rule.ttl
         entry = Entry(key, tool, _encode(output), fresh, fresh + rule.stale, rule.tags)
         gone = self._cache.put(entry)
         if self._file is not None:

@@ -25,6 +25,8 @@ from drawloom.sdk import Context, Tool, name_fault
 
 THREADS = 32
 
+_OF_A_SERVICE = frozenset({FailureKind.TRANSIENT, FailureKind.TIMEOUT, FailureKind.THROTTLED})
+
 
 class Measured:
     """What one call cost so far: wall and CPU time in nanoseconds, and the door's count.
@@ -53,7 +55,7 @@ class Measured:
 
     def release(self, failure: Failure | None, *, nothing_said: bool = False) -> None:
         """Give back what the call holds, and tell the guards how it went."""
-        hold, self.hold = self.hold, None
+        hold = self.hold
         if hold is not None:
             if self.meter is not None and self.meter.quota is not None:
                 hold.quota(*self.meter.quota)
@@ -72,22 +74,23 @@ class Prepared:
     """A tool made ready to be called: what depends only on the tool is worked out once.
 
     `waits` is set once the tool was seen to suspend: such a tool gets a task of
-    its own from the start. An isolated tool is called in another process, where it
-    is made ready once more, *inside*.
+    its own from the start. `guarded` says whether guards stand before a call without
+    a connection: they do once the tool has waited, or has failed as a service does,
+    so that a tool which never does either is spared what they cost. An isolated tool
+    is called in another process, where it is made ready once more, *inside*.
     """
 
     __slots__ = (
         "check",
         "copies",
         "function",
+        "guarded",
         "is_async",
         "isolated",
-        "limited",
         "name",
         "takes",
         "takes_streams",
         "tool",
-        "unguarded",
         "waits",
         "wants_context",
     )
@@ -98,11 +101,10 @@ class Prepared:
         self.name = tool.name
         self.function: Callable[..., Any] = tool.function
         self.is_async = tool.is_async and not self.isolated
-        self.limited = False  # the settings give it a limit of its own
-        self.unguarded = False  # nothing stands before a call of it without a connection
         self.takes_streams = bool(tool.stream_inputs)
         # A thread is waited for, and so are a process and a stream.
         self.waits = self.isolated or self.takes_streams or (not tool.is_async and not tool.inline)
+        self.guarded = self.waits
         self.wants_context = self.isolated or tool.signature.context_name is not None
         self.copies = not tool.readonly_input and not self.takes_streams
         self.takes = _taker(tool)
@@ -122,8 +124,18 @@ class Prepared:
         except StopIteration as stop:
             output = stop.value
         else:
+            self.waits = self.guarded = True
             return Waiting(called, waits_for, args)
         return self.check(output, args)
+
+    def fault(self, exc: BaseException) -> Failure:
+        """What an exception of a call means, in the words of the nine kinds."""
+        if isinstance(exc, asyncio.CancelledError):
+            return Failure(FailureKind.DEFECT, f"{self.name} cancelled its own call")
+        failure = failure_of(self.tool, exc)
+        if failure.kind in _OF_A_SERVICE:
+            self.guarded = True
+        return failure
 
     def begin_measured(
         self, client: Any, args: dict[str, Any], context: Context, measured: Measured
@@ -215,6 +227,7 @@ class Hands:
         self._clients = clients
         self.streams = Streams(clients)
         self.guards = guards or Guards()
+        self.guards.ask_instances(clients.check)
         self.isolation = Isolation(memory=memory, sandbox=clients.catalogue.sandbox, cgroup=cgroup)
         self.ready: dict[Tool, Prepared] = {}  # what `prepared` has made so far
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="drawloom-tool")
@@ -224,7 +237,7 @@ class Hands:
         found = self.ready.get(tool)
         if found is None:
             found = self.ready[tool] = Prepared(tool)
-            found.limited = tool.name in self.guards.policies.tools
+            found.guarded = found.guarded or self.guards.policies.limits(tool.name)
         return found
 
     def client(self, connection: str | None, measured: Measured) -> Any:

@@ -82,6 +82,11 @@ class Clients:
                 self._open[name] = await self._opened(name)
         return self._open[name]
 
+    async def check(self, name: str) -> None:
+        """Ask the service of a connection how it is. Raises where it is not well."""
+        client = await self.get(name)
+        await self.stored(name).typed(self.catalogue).check(client)
+
     async def _opened(self, name: str) -> Any:
         stored = self.stored(name)
         settings = stored.typed(self.catalogue)

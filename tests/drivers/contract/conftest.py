@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,9 @@ from drawloom.chains import Plan, compile_chain, load
 from drawloom.drivers.embedded import Engine
 from drawloom.drivers.results import Result
 from drawloom.drivers.simulated import SimulatedEngine
+from drawloom.runtime import Catalogue, StoredConnection
+from drawloom.runtime.guarding import Policies
+from drawloom.sdk import Connector
 
 DRIVERS = ("simulated", "memory", "relaxed", "full")
 
@@ -39,16 +43,43 @@ class Driver:
         return result
 
 
+MakeDriver = Callable[..., AbstractAsyncContextManager[Driver]]
+
+
 @pytest.fixture(params=DRIVERS)
-async def driver(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Driver]:
-    lab = Lab()
-    if request.param == "simulated":
-        simulated = SimulatedEngine(lab.catalogue())
-        lab.sleep = simulated.clock.sleep
-        async with simulated:
-            yield Driver(request.param, simulated, lab)
-        return
-    # In one of them, nearly every value is large: it must make no difference.
-    more = {"blob_threshold": 8} if request.param == "relaxed" else {}
-    async with Engine(lab.catalogue(), state=tmp_path, durability=request.param, **more) as engine:
-        yield Driver(request.param, engine, lab)
+def make_driver(request: pytest.FixtureRequest, tmp_path: Path) -> MakeDriver:
+    """Opens a driver with connectors, connections and policies of the test's own."""
+
+    @asynccontextmanager
+    async def make(
+        *extra: Connector,
+        connections: Mapping[str, StoredConnection] | None = None,
+        policies: Policies | None = None,
+    ) -> AsyncIterator[Driver]:
+        lab, name = Lab(), request.param
+        catalogue = Catalogue(lab.tools(), extra)
+        engine: Any
+        if name == "simulated":
+            engine = SimulatedEngine(catalogue, connections=connections, policies=policies)
+            lab.sleep = engine.clock.sleep
+        else:
+            # In one of them, nearly every value is large: it must make no difference.
+            threshold = 8 if name == "relaxed" else 1 << 18
+            engine = Engine(
+                catalogue,
+                connections,
+                state=tmp_path,
+                durability=name,
+                policies=policies,
+                blob_threshold=threshold,
+            )
+        async with engine:
+            yield Driver(name, engine, lab)
+
+    return make
+
+
+@pytest.fixture
+async def driver(make_driver: MakeDriver) -> AsyncIterator[Driver]:
+    async with make_driver() as made:
+        yield made

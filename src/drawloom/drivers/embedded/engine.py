@@ -24,9 +24,9 @@ from drawloom.db import connect_reader, connect_writer, queries
 from drawloom.doors import Doors
 from drawloom.doors.blobs import BlobFolder
 from drawloom.drivers.answering import approved, signalled
+from drawloom.drivers.cached import CachedCalls
 from drawloom.drivers.embedded import requests, retention
 from drawloom.drivers.embedded.blobs import FOLDER, THRESHOLD, Blobs, sweep
-from drawloom.drivers.embedded.cached import CachedCalls, Waiter
 from drawloom.drivers.embedded.clock import now
 from drawloom.drivers.embedded.journal import Journal
 from drawloom.drivers.embedded.linking import Links
@@ -41,7 +41,7 @@ from drawloom.drivers.results import Result
 from drawloom.drivers.starting import FROM_THE_START, Beginning
 from drawloom.errors import StateUnusable, ValueInvalid
 from drawloom.facts import Sink
-from drawloom.kernel import CancelRequested, Run
+from drawloom.kernel import CallTool, CancelRequested, Run
 from drawloom.runtime import Catalogue, Clients, Hands, StoredConnection
 from drawloom.runtime.caching import Answers
 from drawloom.runtime.guarding import Guards, Policies
@@ -115,7 +115,7 @@ class Engine:
         self._pump = Pump(hands, None)
         self._starts = Starts(self._pump, self.row_of, self._runs_at_once, self._memory)
         self._links = self._pump.links = Links(self._starts, self._pump)
-        self.answers: Answers[Waiter] = Answers(self.connections, self.state)
+        self.answers: Answers[tuple[Runner, CallTool]] = Answers(self.connections, self.state)
         pump = self._pump
         tell = pump.telling.reused
         pump.cached = CachedCalls(

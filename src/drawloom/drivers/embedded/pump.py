@@ -27,8 +27,9 @@ from drawloom.drivers.embedded.event_codec import body_of, with_blobs_outside
 from drawloom.drivers.embedded.journal import Journal
 from drawloom.drivers.embedded.runner import Call, Runner
 from drawloom.drivers.embedded.telling import Telling
+from drawloom.drivers.late import out_of_time
 from drawloom.drivers.pulling import Taking, pulled
-from drawloom.errors import Failure, FailureKind, StateUnusable, ToolError
+from drawloom.errors import StateUnusable, ToolError
 from drawloom.facts import Sink
 from drawloom.kernel import (
     AwaitResolution,
@@ -47,12 +48,13 @@ from drawloom.kernel import (
     TimerFired,
 )
 from drawloom.kernel.messages import Admit, Pull, Refuse, Refused, StartChild
-from drawloom.runtime.calling import Hands, Measured, Prepared, Waiting, failure_of, metered
+from drawloom.runtime.calling import Hands, Measured, Prepared, Waiting, metered
 from drawloom.runtime.evaluator import Evaluator
+from drawloom.runtime.guarding import Caller
 from drawloom.sdk import Context
 
 if TYPE_CHECKING:
-    from drawloom.drivers.embedded.cached import CachedCalls
+    from drawloom.drivers.cached import CachedCalls
     from drawloom.drivers.embedded.linking import Links
 
 _REMEMBERED = 64  # runs
@@ -63,7 +65,7 @@ class Pump:
     """Carries the commands of all runs of one engine out."""
 
     links: Links  # set by the engine, which starts the runs that belong to others
-    cached: CachedCalls  # and this one, for it knows the connections
+    cached: CachedCalls[Runner]  # and this one, for it knows the connections
 
     def __init__(self, hands: Hands, journal: Journal | None) -> None:
         self.hands = hands
@@ -357,7 +359,8 @@ class Pump:
         if runner.run.finished is not None or command.call not in runner.run.calls:
             return True
         slot = command.step.slot
-        return self.cached.begin(runner, command, slot and runner.bindings.get(slot, slot))
+        connection = slot and runner.bindings.get(slot, slot)
+        return self.cached.begin(runner, command, connection, runner.plan.name)
 
     # -- calls -------------------------------------------------------------------
 
@@ -370,9 +373,7 @@ class Pump:
         prepared = self.hands.ready.get(spec) or self.hands.prepared(spec)
         if self._sinks:
             self.telling.call(runner, command)
-        # What never waits reaches no service, and is never called twice at once.
-        guarded = step.slot is not None or prepared.limited
-        guarded = guarded or (prepared.waits and not prepared.unguarded)
+        guarded = prepared.guarded or step.slot is not None
         measured = Measured() if self._measures or guarded or step.cache else None
         slot, client = step.slot, None
         connection = slot and runner.bindings.get(slot, slot)
@@ -391,7 +392,7 @@ class Pump:
         except KeyboardInterrupt:
             raise  # it is for the whole process
         except BaseException as exc:  # noqa: BLE001  # whatever a tool does
-            failure = _fault(prepared, exc)
+            failure = prepared.fault(exc)
             self._answer(runner, command, measured, CallFailed(command.call, failure, now()))
             return None
         if type(output) is not Waiting:
@@ -401,7 +402,6 @@ class Pump:
             else:
                 self._answer(runner, command, measured, event)
             return None
-        prepared.waits = True
         measured = measured or Measured()
         measured.cpu = time.perf_counter_ns() - measured.began
         call = self._under_way(runner, command, measured)
@@ -417,17 +417,12 @@ class Pump:
         connection: str | None,
     ) -> bool:
         """Whether the guards refuse the call, or have it wait: then it goes on by itself."""
+        step, plan = command.step, runner.plan
+        caller = Caller(runner.run_id, step.name, command.call, plan.name, plan.priority)
+        is_retry = command.attempt > 1 and not runner.run.calls[command.call].losses
         hold = self.hands.guards.enter(
-            prepared.name,
-            command.step.effect,
-            connection,
-            chain=runner.plan.name,
-            run=runner.run_id,
-            is_retry=command.attempt > 1 and not runner.run.calls[command.call].losses,
+            prepared.name, step.effect, connection, caller, is_retry=is_retry
         )
-        if hold is None:
-            prepared.unguarded = connection is None
-            return False
         measured.hold = hold
         if hold.inside:
             return False
@@ -482,7 +477,7 @@ class Pump:
         except (KeyboardInterrupt, GeneratorExit):
             raise
         except BaseException as exc:  # noqa: BLE001  # whatever a tool does
-            event: Event = CallFailed(command.call, _fault(prepared, exc), now())
+            event: Event = CallFailed(command.call, prepared.fault(exc), now())
         else:
             event = CallSucceeded(command.call, output, now())
         if call.over:
@@ -515,7 +510,7 @@ class Pump:
     def _expire(self, call: Call) -> None:
         """A call is out of time: the run goes on without it, whatever the tool still does."""
         command = call.command
-        failure = call.out_of_time()
+        failure = out_of_time(command.step, call.measured.hold)
         call.measured.release(failure)
         self._stop_call(call)
         event = CallFailed(command.call, failure, now())
@@ -613,12 +608,6 @@ class Pump:
         runner.tell(exc)
         if runner.parent is not None and runner.parent.run_id in self.runners:
             self._give_up(runner.parent, exc)
-
-
-def _fault(prepared: Prepared, exc: BaseException) -> Failure:
-    if isinstance(exc, asyncio.CancelledError):
-        return Failure(FailureKind.DEFECT, f"{prepared.name} cancelled its own call")
-    return failure_of(prepared.tool, exc)
 
 
 _COMMANDS = frozenset(

@@ -9,7 +9,6 @@ from typing import Any
 from drawloom.chains.plan import Plan
 from drawloom.drivers.embedded.codec import Payloads
 from drawloom.drivers.family import is_stalled
-from drawloom.errors import Failure, FailureKind
 from drawloom.kernel import CallTool, Run
 from drawloom.kernel.messages import Admit
 from drawloom.runtime.calling import Measured
@@ -27,16 +26,6 @@ class Call:
         self.task: asyncio.Task[Any] | None = None
         self.deadline: Any = None
         self.over = False  # answered, cancelled or out of time: what it still says is ignored
-
-    def out_of_time(self) -> Failure:
-        """What it fails with; a call that still waits for its turn cannot have done anything."""
-        step, hold = self.command.step, self.measured.hold
-        if hold is not None and not hold.inside:
-            message = f"{step.tool} was not called: no turn came within {step.timeout:g} s"
-            return Failure(FailureKind.THROTTLED, message, harmless=True)
-        return Failure(
-            FailureKind.TIMEOUT, f"{step.tool} gave no answer within {step.timeout:g} s"
-        )
 
 
 class Runner:

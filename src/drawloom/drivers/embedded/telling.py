@@ -6,8 +6,8 @@ from typing import Any
 
 from drawloom.drivers.embedded.clock import now
 from drawloom.drivers.embedded.runner import Runner
+from drawloom.drivers.measuring import reused, tool_call
 from drawloom.facts import (
-    AnswerReused,
     CallStarted,
     Fact,
     Line,
@@ -16,7 +16,6 @@ from drawloom.facts import (
     RunStarted,
     Sink,
     StepEnded,
-    ToolCall,
 )
 from drawloom.kernel import CallFailed, CallTool, Event, Finish
 from drawloom.runtime.calling import Measured
@@ -75,8 +74,7 @@ class Telling:
     def reused(self, runner: Runner, command: CallTool, age: str) -> None:
         """A call was answered by what an earlier one gave."""
         if self.sinks:
-            step, tool = command.step.name, command.step.tool
-            self.fact(AnswerReused(runner.run_id, step, command.call, tool, age, now()))
+            self.fact(reused(runner.run_id, command, age, now()))
 
     def begun(self, runner: Runner, step: str, call: str) -> None:
         """What is no tool call has begun."""
@@ -85,24 +83,8 @@ class Telling:
             self.fact(CallStarted(runner.run_id, step, call, life.attempt, now(), life.item))
 
     def metrics(self, runner: Runner, command: CallTool, measured: Measured, event: Event) -> None:
-        meter = measured.meter
-        self.fact(
-            ToolCall(
-                runner.run_id,
-                command.step.name,
-                command.call,
-                command.step.tool,
-                command.attempt,
-                event.at,
-                measured.wall // 1000,
-                measured.cpu // 1000,
-                event.failure if isinstance(event, CallFailed) else None,
-                command.item,
-                None if meter is None else meter.bytes_in,
-                None if meter is None else meter.bytes_out,
-                measured.peak_memory,
-            )
-        )
+        failure = event.failure if isinstance(event, CallFailed) else None
+        self.fact(tool_call(runner.run_id, command.call, command, measured, event.at, failure))
 
     def line(self, runner: Runner, step: str, message: str, data: dict[str, Any]) -> None:
         if self.sinks:

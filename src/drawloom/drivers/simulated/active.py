@@ -11,6 +11,21 @@ from drawloom.drivers.simulated.clock import Alarm
 from drawloom.drivers.starting import other_input
 from drawloom.kernel import Run
 from drawloom.kernel.messages import Admit
+from drawloom.runtime.calling import Measured
+
+
+class UnderWay:
+    """A call, or one reading of a stream, that has not been answered."""
+
+    __slots__ = ("alarm", "began", "command", "connection", "measured", "task")
+
+    def __init__(self, command: Any, connection: str | None = None) -> None:
+        self.command = command
+        self.connection = connection  # an instance, where there are several
+        self.measured = Measured()
+        self.began = 0  # microseconds since 1970, once it is under way
+        self.alarm = Alarm(lambda: None)  # its deadline
+        self.task: asyncio.Task[None] | None = None
 
 
 class Active:
@@ -19,7 +34,7 @@ class Active:
     def __init__(self, run: Run, bindings: Mapping[str, str]) -> None:
         self.run = run
         self.bindings = bindings
-        self.calls: dict[str, tuple[asyncio.Task[None], Alarm]] = {}
+        self.calls: dict[str, UnderWay] = {}
         self.waiters: list[asyncio.Future[None]] = []
         self.parent: Active | None = None
         self.parent_call = ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from heapq import heappop, heappush
+from math import ceil
 
 BEGINNING = 946_684_800_000_000  # 2000-01-01, in microseconds since 1970 (UTC)
 
@@ -14,9 +15,13 @@ class Alarm:
 
     __slots__ = ("off", "ring")
 
-    def __init__(self, ring: Callable[[], None]) -> None:
+    def __init__(self, ring: Callable[[], object]) -> None:
         self.ring = ring
         self.off = False
+
+    def cancel(self) -> None:
+        """Call it off."""
+        self.off = True
 
 
 class Clock:
@@ -33,7 +38,19 @@ class Clock:
         self._alarms: list[tuple[int, int, Alarm]] = []
         self._made = 0
 
-    def at(self, due: int, ring: Callable[[], None]) -> Alarm:
+    def seconds(self) -> float:
+        """Seconds since it began (see `Timekeeper`)."""
+        return (self.now - BEGINNING) / 1_000_000
+
+    def instant(self) -> int:
+        """Microseconds since 1970 (UTC)."""
+        return self.now
+
+    def call_later(self, seconds: float, work: Callable[[], object]) -> Alarm:
+        """Have *work* called later: not too early, and never in this very instant."""
+        return self.at(self.now + max(1, ceil(seconds * 1_000_000)), work)
+
+    def at(self, due: int, ring: Callable[[], object]) -> Alarm:
         """Have *ring* called when the clock reaches *due*; what is due together rings in order."""
         alarm = Alarm(ring)
         self._made += 1
@@ -49,6 +66,15 @@ class Clock:
                 alarm.ring()
                 return True
         return False
+
+    async def until(self, due: asyncio.Future[None]) -> None:
+        """Wait for what only time or the end of another call can bring."""
+        self.sleeping += 1
+        self.on_sleep()
+        try:
+            await due
+        finally:
+            self.sleeping -= 1
 
     async def sleep(self, seconds: float) -> None:
         """Wait for virtual time; for ever where *seconds* is infinite."""

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
+from functools import partial
+from random import Random
 from types import TracebackType
 from typing import Any, Self
 
@@ -21,17 +23,16 @@ from drawloom.drivers.answering import approved, signalled
 from drawloom.drivers.pulling import Taking, pulled
 from drawloom.drivers.resolving import Resolution, resolved
 from drawloom.drivers.results import Result
-from drawloom.drivers.simulated.active import Active, StartKeys
+from drawloom.drivers.simulated.active import Active, StartKeys, UnderWay
+from drawloom.drivers.simulated.calls import Calls
 from drawloom.drivers.simulated.clock import Clock
 from drawloom.drivers.simulated.evaluating import evaluated
 from drawloom.drivers.simulated.linking import Links
 from drawloom.drivers.starting import FROM_THE_START, Beginning, started
-from drawloom.errors import Failure, FailureKind, ValueInvalid
+from drawloom.errors import ValueInvalid
 from drawloom.facts import Fact, RunEnded, RunStalled, RunStarted, Sink, StepEnded
 from drawloom.kernel import (
     AwaitResolution,
-    CallFailed,
-    CallSucceeded,
     CallTool,
     CancelCall,
     CancelRequested,
@@ -44,15 +45,19 @@ from drawloom.kernel import (
     TimerFired,
 )
 from drawloom.kernel.messages import Admit, Pull, Refuse, Refused, StartChild
-from drawloom.runtime import Catalogue, Clients, Hands, Measured, StoredConnection
-from drawloom.runtime.calling import Waiting, failure_of, metered
+from drawloom.runtime import Catalogue, Clients, Hands, StoredConnection
+from drawloom.runtime.caching import Answers
+from drawloom.runtime.calling import Waiting, metered
+from drawloom.runtime.guarding import Guards, Policies
+from drawloom.runtime.instances import with_instances
 from drawloom.sdk import Context, Tool
 
 
 class SimulatedEngine:
     """Runs chains in memory. An async context manager, with the face of the embedded engine.
 
-    *tools* are a catalogue or the tools themselves. Tools run on the event
+    *tools* are a catalogue or the tools themselves, *policies* the limits that all
+    runs share; they and kept answers go by its clock. Tools run on the event
     loop, threads are not used; one that really waits is really waited for, one
     that awaits `clock.sleep` takes virtual time.
     """
@@ -64,10 +69,27 @@ class SimulatedEngine:
         connections: Mapping[str, StoredConnection] | None = None,
         *,
         budget: Budget = INLINE,
+        policies: Policies | None = None,
     ) -> None:
         self.catalogue = tools if isinstance(tools, Catalogue) else Catalogue(tools)
         self.clock = clock or Clock()
-        self._hands = Hands(Clients(self.catalogue, dict(connections or {}), Doors()))
+        stored = with_instances(dict(connections or {}), policies)
+        clients = Clients(self.catalogue, stored, Doors())
+        guards = Guards(policies, self.clock, partial(Random(0).getrandbits, 32))
+        self._hands = Hands(clients, guards=guards)
+        guards.ask_instances(clients.check, self._spawn)
+        self.answers: Answers[tuple[Active, CallTool]] = Answers(
+            stored, now=lambda: self.clock.now / 1_000_000
+        )
+        self._calls = Calls(
+            self._hands,
+            self.clock,
+            self.answers,
+            self._answer,
+            self._post,
+            self._spawn,
+            self._tell,
+        )
         self._budget = budget
         self._active: dict[str, Active] = {}
         self._ended: dict[str, Run] = {}
@@ -207,8 +229,9 @@ class SimulatedEngine:
         return tuple(self._active)
 
     def watch(self, sink: Sink) -> None:
-        """Have the facts of runs and steps given to *sink* from now on."""
+        """Have the facts of runs, steps, calls and policies given to *sink* from now on."""
         self._sinks.append(sink)
+        self._hands.guards.tell = self._tell
 
     def _found(self, run_id: str) -> Active:
         if run_id not in self._active:
@@ -267,7 +290,7 @@ class SimulatedEngine:
     def _carry_out(self, active: Active, command: Command) -> None:
         match command:
             case CallTool():
-                self._call(active, command)
+                self._calls.begin(active, command)
             case SetTimer(call=call, due=due):
                 active.timers[call] = self.clock.at(
                     due, lambda: self._post(active, TimerFired(call, self.clock.now))
@@ -292,10 +315,8 @@ class SimulatedEngine:
             case Refuse(call=call, failure=failure):
                 self._post(active, Refused(call, failure, self.clock.now))
             case Pull():
-                task = asyncio.create_task(self._pull(active, command))
-                active.calls[command.call] = (task, self.clock.at(0, lambda: None))
-                self._tasks.add(task)
-                task.add_done_callback(self._over)
+                pull = active.calls[command.call] = UnderWay(command)
+                pull.task = self._spawn(self._pull(active, command))
 
     async def _pull(self, active: Active, command: Pull) -> None:
         slot = command.step.slot
@@ -307,8 +328,8 @@ class SimulatedEngine:
 
     def _cancel_call(self, active: Active, call: str) -> None:
         if (alarm := active.timers.pop(call, None)) is not None:
-            alarm.off = True
-        self._stop(active, call)
+            alarm.cancel()
+        self._calls.stop(active, call)
         self._links.stop_child(active, call)
 
     def _stalled(self, active: Active, command: AwaitResolution) -> None:
@@ -322,9 +343,9 @@ class SimulatedEngine:
     def _finish(self, active: Active, finish: Finish) -> None:
         run = active.run
         for call in list(active.calls):
-            self._stop(active, call)
+            self._calls.stop(active, call)
         for alarm in active.timers.values():
-            alarm.off = True
+            alarm.cancel()
         if run.plan.streams:
             task = asyncio.create_task(self._hands.streams.close(run.run_id))
             self._tasks.add(task)
@@ -338,52 +359,16 @@ class SimulatedEngine:
 
     # -- calls -------------------------------------------------------------------
 
-    def _call(self, active: Active, command: CallTool) -> None:
-        step = command.step
-        due = self.clock.now + round(step.timeout * 1_000_000)
-        alarm = self.clock.at(due, lambda: self._expire(active, command))
-        task = asyncio.create_task(self._called(active, command))
-        active.calls[command.call] = (task, alarm)
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """A task that time waits for, unless it sleeps."""
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._over)
+        return task
 
     def _over(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         self._moved.set()
-
-    def _stop(self, active: Active, call: str) -> bool:
-        """Nobody waits for a call any more; False where it was over already."""
-        found = active.calls.pop(call, None)
-        if found is not None:
-            task, alarm = found
-            alarm.off = True
-            task.cancel()
-        return found is not None
-
-    def _expire(self, active: Active, command: CallTool) -> None:
-        if self._stop(active, command.call):
-            timeout = command.step.timeout
-            message = f"{command.step.tool} gave no answer within {timeout:g} s"
-            failure = Failure(FailureKind.TIMEOUT, message)
-            self._post(active, CallFailed(command.call, failure, self.clock.now))
-
-    async def _called(self, active: Active, command: CallTool) -> None:
-        tool: Any = command.step.spec
-        event: Event
-        try:
-            output = await self._answer(active, command, tool)
-        except asyncio.CancelledError:
-            if command.call not in active.calls:
-                return
-            failure = Failure(FailureKind.DEFECT, f"{tool.name} cancelled its own call")
-            event = CallFailed(command.call, failure, self.clock.now)
-        except (Exception, SystemExit) as exc:  # noqa: BLE001  # whatever a tool does
-            event = CallFailed(command.call, failure_of(tool, exc), self.clock.now)
-        else:
-            event = CallSucceeded(command.call, output, self.clock.now)
-        if command.call in active.calls:
-            active.calls.pop(command.call)[1].off = True
-            self._post(active, event)
 
     async def _answer(self, active: Active, command: CallTool, tool: Tool) -> Any:
         step, run_id = command.step, active.run.run_id
@@ -391,14 +376,14 @@ class SimulatedEngine:
         key = f"{run_id}/{step.name}{item}"
         context = Context(run_id, step.name, command.call, key, command.attempt)
         prepared = self._hands.prepared(tool)
-        slot = None if step.slot is None else active.bindings.get(step.slot, step.slot)
-        if prepared.is_async or prepared.isolated or slot is not None:
-            measured = Measured()
+        call = active.calls[command.call]
+        connection, measured = call.connection, call.measured
+        if prepared.is_async or prepared.isolated or connection is not None:
             if prepared.takes_streams:
                 taking = Taking(self._hands, active.run, active.bindings, command)
-                return await taking.call(prepared, slot, context, measured)
+                return await taking.call(prepared, connection, context, measured)
             output = await self._hands.call(
-                prepared, slot, command.args, context, measured, step.resources
+                prepared, connection, command.args, context, measured, step.resources
             )
             if type(output) is Waiting:
                 output = prepared.check(await metered(output, measured), output.args)

@@ -8,8 +8,8 @@ goes on, waits its turn, or is refused as throttled. They are the machines of
 from __future__ import annotations
 
 from drawloom.runtime.guarding.guards import Guards
-from drawloom.runtime.guarding.hold import Hold
+from drawloom.runtime.guarding.hold import Caller, Hold
 from drawloom.runtime.guarding.pools import PoolRule
 from drawloom.runtime.guarding.rules import ConnectionLimits, Policies
 
-__all__ = ["ConnectionLimits", "Guards", "Hold", "Policies", "PoolRule"]
+__all__ = ["Caller", "ConnectionLimits", "Guards", "Hold", "Policies", "PoolRule"]

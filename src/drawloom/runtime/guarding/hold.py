@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Hashable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from drawloom.errors import Failure, FailureKind, ToolError
+from drawloom.facts import CallQueued, CallRefused
 from drawloom.policies.circuit_breaker import speaks_of_health
 from drawloom.runtime.guarding.service import Guard
 
@@ -15,6 +14,20 @@ if TYPE_CHECKING:
     from drawloom.runtime.guarding.guards import Guards
 
 _FULL_AGAIN_IN = 1.0  # seconds: when it is worth asking a full queue again
+
+
+class Caller(NamedTuple):
+    """Who asks for a call. Chains take turns within one `priority`, the highest goes first.
+
+    One that is not `patient` is refused where it would have to wait.
+    """
+
+    run: str
+    step: str
+    call: str
+    chain: str
+    priority: int = 0
+    patient: bool = True
 
 
 class Hold:
@@ -26,73 +39,97 @@ class Hold:
 
     __slots__ = (
         "_at",
+        "_caller",
         "_epoch",
-        "_group",
         "_guard",
         "_guards",
+        "_limit",
+        "_over",
         "_rooms",
+        "_since",
         "failure",
         "inside",
         "turn",
+        "waited",
     )
 
     def __init__(
         self,
         guards: Guards,
         guard: Guard,
-        rooms: tuple[tuple[Hashable, int], ...],
-        group: str,
+        rooms: tuple[tuple[tuple[str, ...], int], ...],
+        caller: Caller,
     ) -> None:
         self._guards = guards
         self._guard = guard
         self._rooms = rooms
-        self._group = group
+        self._caller = caller
         self._at = 0  # how many rooms have been entered
-        self._epoch = -1
+        self._over = False
         self.inside = False  # the call may be made, or has been
         self.failure: Failure | None = None  # why it may not
         self.turn: asyncio.Future[None] | None = None
+        self.waited = 0  # microseconds that its turn took
 
     @property
     def connection(self) -> str | None:
         """The connection to call: an instance, where there are several."""
         return self._guard.connection
 
-    def begin(self) -> None:
+    @property
+    def instance(self) -> str | None:
+        """The connection, where it is one of several instances."""
+        return self._guard.instance
+
+    def begin(self, now: float) -> None:
         """Go as far as is possible now: `inside`, refused with a `failure`, or with a `turn`."""
-        self._advance()
+        self._advance(now)
         if not self.inside and self.failure is None:
+            self._since = now
             self.turn = asyncio.get_running_loop().create_future()
 
-    def _advance(self) -> None:
-        admission, rooms = self._guards.admission, self._rooms
+    def _advance(self, now: float) -> None:
+        admission, rooms, caller = self._guards.admission, self._rooms, self._caller
         while self._at < len(rooms):
             key, limit = rooms[self._at]
-            verdict = admission.enter(self, key, limit, group=self._group)
+            verdict = admission.enter(self, key, limit, caller.priority, caller.chain)
             if verdict != "go":
-                if verdict == "full":
-                    self._refuse(f"{admission.queue} calls wait for a place", _FULL_AGAIN_IN)
+                self._stopped(verdict, key[0], admission.queue)
                 return
             self._at += 1
-        limit_of_service = self._guard.service.limit
-        verdict = limit_of_service.enter(self, time.monotonic(), group=self._group)
+        rate = self._guard.service.limit
+        verdict = rate.enter(self, now, caller.priority, caller.chain)
         if verdict == "go":
-            self._pass()
-        elif verdict == "full":
-            why = f"{limit_of_service.queue} calls wait for the rate limit"
-            self._refuse(why, _FULL_AGAIN_IN)
+            self._pass(now)
         else:
-            self._guard.service.set_timer()
+            self._stopped(verdict, "rate", rate.queue)
 
-    def _pass(self) -> None:
+    def _stopped(self, verdict: str, limit: str, queue: int) -> None:
+        """It has to wait for *limit*, unless it cannot or will not."""
+        self._limit = limit
+        if verdict == "full":
+            self.refuse(limit, f"{queue} calls wait for {_WAITED_FOR[limit]}", _FULL_AGAIN_IN)
+            return
+        if not self._caller.patient:
+            self._withdraw()
+            self.refuse(limit, f"it would wait for {_WAITED_FOR[limit]}", _FULL_AGAIN_IN)
+            return
+        if limit == "rate":
+            self._guard.service.set_timer()
+        if self._guards.tell is not None:
+            caller, guard, at = self._caller, self._guard, self._guards.clock.instant()
+            where = (caller.run, caller.step, caller.call, guard.tool, guard.connection)
+            self._guards.tell(CallQueued(*where, limit, at))
+
+    def _pass(self, now: float) -> None:
         """All turns are taken: the breaker has the last word, for it may have opened meanwhile."""
         breaker = self._guard.breaker
         before = breaker.epoch
-        wait = breaker.enter(time.monotonic())
+        wait = breaker.enter(now)
         if breaker.epoch != before:
             self._guards.breaker_changed(self._guard)
         if wait:
-            self._refuse(OPEN, wait)
+            self.refuse("breaker", OPEN, wait)
         else:
             self._epoch = breaker.epoch
             self.inside = True
@@ -109,43 +146,68 @@ class Hold:
     def came_in(self) -> None:
         """Somebody left, and the place is this call's."""
         self._at += 1
-        self._advance()
-        self._tell()
+        now = self._guards.seconds()
+        self._advance(now)
+        self._tell(now)
 
-    def go_on(self) -> None:
+    def go_on(self, now: float) -> None:
         """The rate allows this call now."""
-        self._pass()
-        self._tell()
+        self._pass(now)
+        self._tell(now)
 
-    def _tell(self) -> None:
+    def _tell(self, now: float) -> None:
         if (self.inside or self.failure) and self.turn is not None and not self.turn.done():
+            self.waited = round((now - self._since) * 1_000_000)
             self.turn.set_result(None)
 
-    def _refuse(self, why: str, retry_after: float) -> None:
+    def refuse(self, limit: str, why: str, retry_after: float) -> None:
+        """The call may not be made: nothing has happened, and *limit* says which guard it was."""
         self._give_back()
-        self.failure = self._guards.refusal(self._guard, why, retry_after)
+        guard = self._guard
+        on = "" if guard.connection is None else f" on connection {guard.connection!r}"
+        message = f"{guard.tool}{on} was not called: {why}; try again in {retry_after:.3g} s"
+        self.failure = Failure(FailureKind.THROTTLED, message, retry_after, harmless=True)
+        self._tell_refused(limit, retry_after)
+
+    def _tell_refused(self, limit: str, retry_after: float | None) -> None:
+        if self._guards.tell is not None:
+            caller, guard, at = self._caller, self._guard, self._guards.clock.instant()
+            where = (caller.run, caller.step, caller.call, guard.tool, guard.connection)
+            self._guards.tell(CallRefused(*where, limit, at, retry_after))
 
     def leave(self, failure: Failure | None, *, nothing_said: bool = False) -> None:
-        """The call is over, or given up (*nothing_said*: nobody knows how it went)."""
-        guard = self._guard
+        """The call is over, or given up (*nothing_said*: nobody knows how it went).
+
+        Whoever leaves again changes nothing.
+        """
+        if self._over:
+            return
+        self._over = True
+        guard, now = self._guard, self._guards.seconds()
         if self.inside:
             self.inside = False
             if guard.pool is not None:
                 guard.pool.ended(guard.connection or "")
             well = None if nothing_said else speaks_of_health(failure)
-            if guard.breaker.leave(self._epoch, well, time.monotonic()):
+            if guard.breaker.leave(self._epoch, well, now):
                 self._guards.breaker_changed(guard)
         elif self.failure is None:
-            self._guards.admission.withdraw(self)
-            guard.service.limit.withdraw(self)
+            self._withdraw()
+            self.waited = round((now - self._since) * 1_000_000)
             self.failure = GIVEN_UP
+            if failure is not None:  # its turn did not come in time
+                self._tell_refused(self._limit, None)
         self._give_back()
         if failure is not None and failure.retry_after and failure is not self.failure:
-            guard.service.limit.rate.stop(time.monotonic(), failure.retry_after)
+            guard.service.limit.rate.stop(now, failure.retry_after)
 
     def quota(self, remaining: int, reset: float) -> None:
         """The service has said how many calls it still takes, and for how many seconds."""
-        self._guard.service.limit.rate.quota(time.monotonic(), remaining, reset)
+        self._guard.service.limit.rate.quota(self._guards.seconds(), remaining, reset)
+
+    def _withdraw(self) -> None:
+        self._guards.admission.withdraw(self)
+        self._guard.service.limit.withdraw(self)
 
     def _give_back(self) -> None:
         held, self._at = self._rooms[: self._at], 0
@@ -156,3 +218,10 @@ class Hold:
 
 OPEN = "its circuit breaker is open"
 GIVEN_UP = Failure(FailureKind.THROTTLED, "the call was given up before its turn", harmless=True)
+_WAITED_FOR = {
+    "connection": "a place on the connection",
+    "tool": "a place of the tool",
+    "chain": "a place of the chain",
+    "all": "a place",
+    "rate": "the rate limit",
+}

@@ -10,6 +10,8 @@ from drawloom.policies.rate_limit import RateRule
 from drawloom.policies.retry_budget import BudgetRule
 from drawloom.runtime.guarding.pools import PoolRule
 
+CALLS_AT_ONCE = 10_000
+
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
@@ -28,7 +30,7 @@ class Policies:
     connection holds for each of its instances, where it has a pool of them.
     """
 
-    concurrency: int = 10_000
+    concurrency: int = CALLS_AT_ONCE
     chain_concurrency: int | None = None
     connection_concurrency: int = 100
     queue: int = 10_000
@@ -37,3 +39,8 @@ class Policies:
     tools: Mapping[str, int] = field(default_factory=dict)  # calls at once, by tool
     connections: Mapping[str, ConnectionLimits] = field(default_factory=dict)
     pools: Mapping[str, PoolRule] = field(default_factory=dict)  # by connection
+
+    def limits(self, tool: str) -> bool:
+        """Whether a limit was set that calls of *tool* count to, whatever they do."""
+        of_all = self.concurrency != CALLS_AT_ONCE or self.chain_concurrency is not None
+        return of_all or tool in self.tools

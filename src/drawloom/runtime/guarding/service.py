@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from drawloom.policies.circuit_breaker import CircuitBreaker
 from drawloom.policies.rate_limit import RateLimit, RateRule
 from drawloom.policies.retry_budget import RetryBudget
+from drawloom.runtime.clock import Alarm, Timekeeper
 from drawloom.runtime.guarding.pools import Pool
 
 if TYPE_CHECKING:
@@ -20,24 +18,26 @@ if TYPE_CHECKING:
 class Service:
     """What all tools of one connection share: the retry budget, and the rate with its timer."""
 
-    __slots__ = ("_timer", "budget", "limit")
+    __slots__ = ("_clock", "_timer", "budget", "limit")
 
-    def __init__(self, budget: RetryBudget, rate: RateRule, queue: int) -> None:
+    def __init__(self, budget: RetryBudget, rate: RateRule, queue: int, clock: Timekeeper) -> None:
         self.budget = budget
         self.limit: RateLimit[Hold] = RateLimit(rate, queue)
-        self._timer: asyncio.TimerHandle | None = None
+        self._clock = clock
+        self._timer: Alarm | None = None
 
     def set_timer(self) -> None:
         """Look again when the next of those who wait may go."""
         if self._timer is None and self.limit.waiting:
-            wait = self.limit.rate.wait(time.monotonic())
-            self._timer = asyncio.get_running_loop().call_later(wait, self._due)
+            wait = self.limit.rate.wait(self._clock.seconds())
+            self._timer = self._clock.call_later(wait, self._due)
 
     def _due(self) -> None:
         self._timer = None
-        due, _ = self.limit.due(time.monotonic())
+        now = self._clock.seconds()
+        due, _ = self.limit.due(now)
         for hold in due:
-            hold.go_on()
+            hold.go_on(now)
         self.set_timer()
 
     def stop(self) -> None:
@@ -55,5 +55,10 @@ class Guard:
     connection: str | None
     breaker: CircuitBreaker
     service: Service
-    rooms: tuple[tuple[Hashable, int], ...]
+    rooms: tuple[tuple[tuple[str, ...], int], ...]
     pool: Pool | None = None  # that the connection is an instance of
+
+    @property
+    def instance(self) -> str | None:
+        """The connection, where it is one of several instances."""
+        return None if self.pool is None else self.connection
