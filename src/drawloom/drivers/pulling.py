@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
@@ -14,6 +13,7 @@ from drawloom.errors import Failure, FailureKind, ToolError
 from drawloom.kernel import CallFailed, CallTool, Run, streaming
 from drawloom.kernel.messages import Pull, Pulled
 from drawloom.runtime.calling import Hands, Measured, Prepared, Waiting, failure_of, metered
+from drawloom.runtime.guarding import Caller
 from drawloom.runtime.streams import Source
 from drawloom.sdk import Context, Tool
 
@@ -56,10 +56,19 @@ class Taking:
         if step is None:  # it only looks like a stream
             message = f"{name}: a stream is given by a reference to its step alone"
             raise ToolError(Failure(FailureKind.INVALID, message, None, {"pointer": f"/{name}"}))
-        slot, opens = step.slot, given[streaming.KEY]["args"]
-        connection = None if slot is None else self.bindings.get(slot, slot)
-        call = self.command.call
-        return Source(self.run.run_id, call, step.name, _tool_of(step), connection, opens)
+        opens, call = given[streaming.KEY]["args"], self.command.call
+        reader = (self.run.run_id, f"{call}.{name}")
+        caller = _caller(self.run, step, call)._replace(within=True)
+        connection = _connection(step, self.bindings)
+        return Source(reader, _tool_of(step), step.effect, connection, opens, caller)
+
+
+def _caller(run: Run, step: PlanStep, call: str) -> Caller:
+    return Caller(run.run_id, step.name, call, run.plan.name, run.plan.priority)
+
+
+def _connection(step: PlanStep, bindings: Mapping[str, str]) -> str | None:
+    return None if step.slot is None else bindings.get(step.slot, step.slot)
 
 
 def _tool_of(step: PlanStep) -> Tool:
@@ -67,25 +76,33 @@ def _tool_of(step: PlanStep) -> Tool:
     return cast(Tool, spec)
 
 
-async def pulled(
-    hands: Hands, run_id: str, connection: str | None, command: Pull, now: Callable[[], int]
-) -> Pulled | CallFailed:
-    """The answer to *command*. Cancelling it closes the stream."""
-    tool: Any = command.step.spec
-    reader = (run_id, command.call.partition("#")[0].partition("<")[0])
-    context = Context(
-        run_id, command.step.name, command.call, after=command.after, batch=command.most
+def source_of(run: Run, bindings: Mapping[str, str], command: Pull) -> Source:
+    """What a `for_each` reads: the same reader from its first item to its last."""
+    step, call = command.step, command.call
+    reader = (run.run_id, call.partition("#")[0].partition("<")[0])
+    connection, caller = _connection(step, bindings), _caller(run, step, call)
+    return Source(
+        reader, _tool_of(step), step.effect, connection, command.args, caller, step.timeout
     )
+
+
+async def pulled(
+    hands: Hands, source: Source, command: Pull, now: Callable[[], int]
+) -> CallFailed | Pulled:
+    """The answer to *command*. Cancelling it closes the stream."""
+    step, call = command.step, command.call
+    run = source.caller.run
+    context = Context(run, step.name, call, after=command.after, batch=command.most)
+    is_retry = not call.endswith("#1")
     try:
-        async with asyncio.timeout(command.step.timeout):
-            chunk = await hands.streams.pull(reader, tool, connection, command.args, context)
-        if command.call.partition("#")[0].endswith("<"):  # read once more for one item alone
-            await hands.streams.close(*reader)
+        chunk = await hands.streams.pull(source, context, is_retry=is_retry)
+        if call.partition("#")[0].endswith("<"):  # read once more for one item alone
+            await hands.streams.close(*source.reader)
     except TimeoutError:
-        message = f"{command.step.tool} gave nothing within {command.step.timeout:g} s"
-        return CallFailed(command.call, Failure(FailureKind.TIMEOUT, message), now())
+        message = f"{step.tool} gave nothing within {step.timeout:g} s"
+        return CallFailed(call, Failure(FailureKind.TIMEOUT, message), now())
     except Exception as exc:  # noqa: BLE001  # whatever a tool does
-        return CallFailed(command.call, failure_of(tool, exc), now())
+        return CallFailed(call, failure_of(source.tool, exc), now())
     if chunk is None:
-        return Pulled(command.call, now(), 0, command.after, True, [])
-    return Pulled(command.call, now(), len(chunk.items), chunk.after, False, chunk.items)
+        return Pulled(call, now(), 0, command.after, True, [])
+    return Pulled(call, now(), len(chunk.items), chunk.after, False, chunk.items)

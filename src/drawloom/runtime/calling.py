@@ -225,8 +225,8 @@ class Hands:
         cgroup: str | None = None,
     ) -> None:
         self._clients = clients
-        self.streams = Streams(clients)
         self.guards = guards or Guards()
+        self.streams = Streams(clients, self.guards)
         self.guards.ask_instances(clients.check)
         self.isolation = Isolation(memory=memory, sandbox=clients.catalogue.sandbox, cgroup=cgroup)
         self.ready: dict[Tool, Prepared] = {}  # what `prepared` has made so far

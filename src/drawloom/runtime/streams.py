@@ -13,61 +13,96 @@ from typing import Any, Final, NamedTuple
 from drawloom.dataflow.validation import Validator, validator_for
 from drawloom.dataflow.values import encode_output
 from drawloom.errors import Failure, FailureKind, ToolError, ValueInvalid
+from drawloom.policies import Effect
 from drawloom.runtime.clients import Clients
+from drawloom.runtime.guarding import Caller, Guards
 from drawloom.sdk import Chunk, Context, Stream, Tool, name_fault
 from drawloom.sdk.schemas import is_plain
 
 CHUNK: Final = 500  # items that a tool reads at once
+_OUT_OF_TIME: Final = Failure(FailureKind.TIMEOUT, "the stream gave nothing in time")
 
 
 class _Open:
-    __slots__ = ("after", "batch", "generator")
+    __slots__ = ("after", "batch", "connection", "generator")
 
-    def __init__(self, generator: AsyncGenerator[Chunk[Any], None], batch: int) -> None:
+    def __init__(
+        self, generator: AsyncGenerator[Chunk[Any], None], connection: str | None, batch: int
+    ) -> None:
         self.generator = generator
+        self.connection = connection
         self.batch = batch
         self.after: Any = None
 
+    def goes_on(self, connection: str | None, context: Context) -> bool:
+        """Whether what is to be read comes next."""
+        here = (self.connection, self.batch, self.after)
+        return here == (connection, context.batch, context.after)
+
 
 class Source(NamedTuple):
-    """Where the items of a stream come from: the step that opens it, and for whom."""
+    """Where the items of a stream come from: the step that opens it, and who reads it."""
 
-    run: str
-    call: str  # that reads it
-    step: str
+    reader: tuple[str, str]
     tool: Tool
+    effect: Effect
     connection: str | None
     args: dict[str, Any]
+    caller: Caller
+    timeout: float | None = None  # seconds for each chunk; None: as long as the call has
 
 
 class Streams:
     """The open streams of one engine, each by who reads it."""
 
-    def __init__(self, clients: Clients) -> None:
+    def __init__(self, clients: Clients, guards: Guards) -> None:
         self._clients = clients
+        self._guards = guards
         self._open: dict[tuple[str, str], _Open] = {}
         self._validators: dict[Tool, Validator] = {}
         self._takers: dict[tuple[Tool, str], Callable[[list[Any], int], list[Any]]] = {}
 
     async def pull(
-        self,
-        reader: tuple[str, str],
-        tool: Tool,
-        connection: str | None,
-        args: dict[str, Any],
-        context: Context,
+        self, source: Source, context: Context, *, is_retry: bool = False
     ) -> Chunk[Any] | None:
         """The chunk behind `context.after`; None at the end.
 
-        What goes wrong is raised (see `failure_of`), and the stream is then closed:
-        the next pull opens it anew at its cursor.
+        It passes the guards as a call does, and stays with the instance that the stream
+        is open at. What goes wrong is raised (see `failure_of`), and the stream is then
+        closed: the next pull opens it anew at its cursor.
         """
-        stream = self._open.pop(reader, None)
-        if stream is not None and (stream.after, stream.batch) != (context.after, context.batch):
+        stream = self._open.get(source.reader)
+        caller = source.caller._replace(stays=None if stream is None else stream.connection)
+        hold = self._guards.enter(
+            source.tool.name, source.effect, source.connection, caller, is_retry=is_retry
+        )
+        try:
+            async with asyncio.timeout(source.timeout):
+                await hold.taken()
+                chunk = await self._next(source, hold.connection, context)
+        except TimeoutError:
+            hold.leave(_OUT_OF_TIME)
+            raise
+        except Exception as exc:
+            hold.leave(name_fault(source.tool.faults, exc))
+            raise
+        except BaseException:
+            hold.leave(None, nothing_said=True)
+            raise
+        hold.leave(None)
+        return chunk
+
+    async def _next(
+        self, source: Source, connection: str | None, context: Context
+    ) -> Chunk[Any] | None:
+        tool, args = source.tool, source.args
+        stream = self._open.pop(source.reader, None)
+        if stream is not None and not stream.goes_on(connection, context):
             await stream.generator.aclose()
             stream = None
         if stream is None:
-            stream = _Open(await self._opened(tool, connection, args, context), context.batch)
+            generator = await self._opened(tool, connection, args, context)
+            stream = _Open(generator, connection, context.batch)
         try:
             chunk = self._checked(tool, await anext(stream.generator), context.batch, args)
         except StopAsyncIteration:
@@ -76,7 +111,7 @@ class Streams:
             await stream.generator.aclose()
             raise
         stream.after = chunk.after
-        self._open[reader] = stream
+        self._open[source.reader] = stream
         return chunk
 
     def taken(self, tool: Tool, name: str, given: list[Any] | Source) -> Stream[Any]:
@@ -88,21 +123,19 @@ class Streams:
         take = self._taker(tool, name)
         if not isinstance(given, Source):
             return Stream.of(take(given, 0))
-        return Stream(self._read(given, name, take))
+        return Stream(self._read(given, take))
 
     async def _read(
-        self, source: Source, name: str, take: Callable[[list[Any], int], list[Any]]
+        self, source: Source, take: Callable[[list[Any], int], list[Any]]
     ) -> AsyncIterator[list[Any]]:
-        reader, after, count = (source.run, f"{source.call}.{name}"), None, 0
+        caller, after, count = source.caller, None, 0
         while True:
-            context = Context(source.run, source.step, source.call, after=after, batch=CHUNK)
+            context = Context(caller.run, caller.step, caller.call, after=after, batch=CHUNK)
             try:
-                chunk = await self.pull(
-                    reader, source.tool, source.connection, source.args, context
-                )
+                chunk = await self.pull(source, context)
             except Exception as exc:  # whatever a tool does
                 failure = name_fault(source.tool.faults, exc)
-                message = f"reading {source.step}: {failure.message}"
+                message = f"reading {caller.step}: {failure.message}"
                 raise ToolError(
                     Failure(failure.kind, message, failure.retry_after, failure.details)
                 ) from exc

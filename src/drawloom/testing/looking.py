@@ -18,6 +18,8 @@ from drawloom.policies import Effect
 from drawloom.runtime import Catalogue, Clients, Hands, Measured, StoredConnection
 from drawloom.runtime.calling import Waiting, failure_of, metered
 from drawloom.runtime.catalogue import UnknownTool
+from drawloom.runtime.guarding import Caller
+from drawloom.runtime.streams import Source
 from drawloom.sdk import Context, Tool
 from drawloom.sdk.planning import Touch
 from drawloom.testing.engine import runs_for_real
@@ -61,8 +63,6 @@ class Looks:
 
     def may_call(self, tool: Tool) -> bool:
         """Whether a plan calls the tool for real."""
-        if tool.streams or tool.stream_inputs:
-            return False  # what comes of a stream is known only when it is read
         return runs_for_real(tool) or (self._reads and tool.effect is Effect.READ)
 
     async def call(self, tool: Tool, connection: str | None, args: dict[str, Any]) -> Any:
@@ -81,7 +81,13 @@ class Looks:
 
     async def pull(self, command: Pull, connection: str | None) -> Pulled | CallFailed:
         """The next items of a stream, or why there are none."""
-        return await pulled(self._hands, "look", connection, command, lambda: 0)
+        step = command.step
+        spec: Any = step.spec
+        caller = Caller("look", step.name, command.call, "look")
+        source = Source(
+            ("look", step.name), spec, step.effect, connection, command.args, caller, step.timeout
+        )
+        return await pulled(self._hands, source, command, lambda: 0)
 
     async def touches(
         self, tool: Tool, connection: str | None, args: dict[str, Any]

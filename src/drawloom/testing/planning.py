@@ -196,7 +196,8 @@ class Forecast:
         slot = None if step.slot is None else self._slots.get(step.slot, step.slot)
         about = replace(about, args=calls[0] if calls else {})
         certain = about.state == "calls" and not step.when_per_item and step.lookup is None
-        if certain and self._looks.may_call(tool) and len(calls) <= MOST_CALLS:
+        plain = not step.construct and not tool.stream_inputs
+        if certain and plain and self._looks.may_call(tool) and len(calls) <= MOST_CALLS:
             outputs = [await self._looks.call(tool, slot, args) for args in calls]
             self._scope["steps"][step.name] = outputs if fanned else outputs[0]
             return replace(about, touches=(), known=True)

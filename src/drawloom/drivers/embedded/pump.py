@@ -28,7 +28,7 @@ from drawloom.drivers.embedded.journal import Journal
 from drawloom.drivers.embedded.runner import Call, Runner
 from drawloom.drivers.embedded.telling import Telling
 from drawloom.drivers.late import out_of_time
-from drawloom.drivers.pulling import Taking, pulled
+from drawloom.drivers.pulling import Taking, pulled, source_of
 from drawloom.errors import StateUnusable, ToolError
 from drawloom.facts import Sink
 from drawloom.kernel import (
@@ -330,9 +330,8 @@ class Pump:
                 runner.pulls[command.call] = self.spawn(self._pull(runner, command))
 
     async def _pull(self, runner: Runner, command: Pull) -> None:
-        slot = command.step.slot
-        connection = None if slot is None else runner.bindings.get(slot, slot)
-        event = await pulled(self.hands, runner.run_id, connection, command, now)
+        source = source_of(runner.run, runner.bindings, command)
+        event = await pulled(self.hands, source, command, now)
         if runner.pulls.pop(command.call, None) is not None:
             self.post(runner, event)
 

@@ -20,7 +20,7 @@ from drawloom.chains.plan import Plan
 from drawloom.dataflow.expressions import INLINE, Budget
 from drawloom.doors import Doors
 from drawloom.drivers.answering import approved, signalled
-from drawloom.drivers.pulling import Taking, pulled
+from drawloom.drivers.pulling import Taking, pulled, source_of
 from drawloom.drivers.resolving import Resolution, resolved
 from drawloom.drivers.results import Result
 from drawloom.drivers.simulated.active import Active, StartKeys, UnderWay
@@ -319,10 +319,8 @@ class SimulatedEngine:
                 pull.task = self._spawn(self._pull(active, command))
 
     async def _pull(self, active: Active, command: Pull) -> None:
-        slot = command.step.slot
-        connection = None if slot is None else active.bindings.get(slot, slot)
-        run_id = active.run.run_id
-        event = await pulled(self._hands, run_id, connection, command, lambda: self.clock.now)
+        source = source_of(active.run, active.bindings, command)
+        event = await pulled(self._hands, source, command, lambda: self.clock.now)
         if active.calls.pop(command.call, None) is not None:
             self._post(active, event)
 

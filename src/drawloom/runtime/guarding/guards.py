@@ -70,15 +70,16 @@ class Guards:
         now = self.seconds()
         pool = self._pools.get(connection)
         if pool is not None:
-            picked, wait = self._picked(pool, tool, effect, caller.run, now)
+            avoid = pool.failed_before(caller.place) if is_retry else None
+            picked, wait = self._picked(pool, tool, effect, caller, avoid)
             if picked is None:
                 hold = Hold(self, self._none_of(tool, connection), (), caller)
                 hold.refuse("instances", "none of its instances is well", wait)
                 return hold
             connection = picked
         guard = self._guard(tool, effect, connection, pool)
-        rooms = guard.rooms
-        if (of_chain := self.policies.chain_concurrency) is not None:
+        rooms = () if caller.within else guard.rooms
+        if rooms and (of_chain := self.policies.chain_concurrency) is not None:
             rooms = (*rooms[:-1], (("chain", caller.chain), of_chain), rooms[-1])
         hold = Hold(self, guard, rooms, caller)
         if wait := guard.breaker.refusal(now):
@@ -125,11 +126,10 @@ class Guards:
             return made
 
     def _picked(
-        self, pool: Pool, tool: str, effect: Effect, run: str, now: float
+        self, pool: Pool, tool: str, effect: Effect, caller: Caller, avoid: str | None
     ) -> tuple[str | None, float]:
         """The instance of a pool that takes the call, or how long none will."""
-
-        checker = pool.checker
+        now, checker = self.seconds(), pool.checker
         if checker is not None:
             checker.used(now)
 
@@ -140,7 +140,15 @@ class Guards:
         def busy(name: str) -> float:
             return self._guard(tool, effect, name, pool).service.limit.rate.wait(now)
 
-        return pool.pick(effect, run, self._draw(), refused=refused, busy=busy)
+        return pool.pick(
+            effect,
+            caller.run,
+            self._draw(),
+            refused=refused,
+            busy=busy,
+            stays=caller.stays,
+            avoid=avoid,
+        )
 
     def vacate(self, keys: Iterable[Hashable]) -> None:
         """Give places back, and let in who waits for them.

@@ -19,7 +19,9 @@ _FULL_AGAIN_IN = 1.0  # seconds: when it is worth asking a full queue again
 class Caller(NamedTuple):
     """Who asks for a call. Chains take turns within one `priority`, the highest goes first.
 
-    One that is not `patient` is refused where it would have to wait.
+    One that is not `patient` is refused where it would have to wait. Who reads on
+    `stays` with an instance while that is well. What happens `within` a call that has
+    its places takes none of its own: it would wait for the call that waits for it.
     """
 
     run: str
@@ -28,6 +30,13 @@ class Caller(NamedTuple):
     chain: str
     priority: int = 0
     patient: bool = True
+    stays: str | None = None
+    within: bool = False
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """What its attempts have in common: the run, and the step or its item."""
+        return self.run, self.call.partition("#")[0]
 
 
 class Hold:
@@ -189,6 +198,8 @@ class Hold:
             if guard.pool is not None:
                 guard.pool.ended(guard.connection or "")
             well = None if nothing_said else speaks_of_health(failure)
+            if well is False and guard.pool is not None:
+                guard.pool.failed(self._caller.place, guard.connection or "")
             if guard.breaker.leave(self._epoch, well, now):
                 self._guards.breaker_changed(guard)
         elif self.failure is None:

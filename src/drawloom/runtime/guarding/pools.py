@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,8 @@ from drawloom.policies import Effect
 from drawloom.policies.health import HealthRule
 from drawloom.policies.load_balancing import Balancer, Instance, Strategy
 from drawloom.runtime.guarding.checking import Checker
+
+_REMEMBERED = 10_000  # calls whose last attempt failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +32,14 @@ class PoolRule:
 class Pool:
     """The instances of one connection while an engine runs."""
 
-    __slots__ = ("_balancer", "_ejected", "checker", "names")
+    __slots__ = ("_balancer", "_ejected", "_failed", "checker", "names")
 
     def __init__(self, rule: PoolRule) -> None:
         self._balancer = Balancer(rule.instances, rule.strategy)
         self.names = tuple(instance.name for instance in rule.instances)
         self.checker: Checker | None = None  # where its instances are asked how they are
         self._ejected: set[tuple[str, str]] = set()  # instances, each with a tool
+        self._failed: OrderedDict[tuple[str, str], str] = OrderedDict()
 
     def pick(
         self,
@@ -45,24 +49,40 @@ class Pool:
         *,
         refused: Callable[[str], float],
         busy: Callable[[str], float],
+        stays: str | None = None,
+        avoid: str | None = None,
     ) -> tuple[str | None, float]:
         """The instance for a call; or None, and the seconds until one may be well.
 
         *refused* says for how long an instance takes no calls, *busy* for how
         long calls to it would wait: those are left out while others are free.
         With `sticky` all calls of one run go to the same instance. *draw* is a large
-        random integer.
+        random integer. *stays* is taken while it is well, *avoid* only where there is
+        no other.
         """
         reads = effect.looks_only
         ill = {name: wait for name in self.names if (wait := refused(name))}
         waiting = {name for name in self.names if name not in ill and busy(name)}
-        choose = self._balancer.pick
-        picked = choose(reads=reads, ejected={*ill, *waiting}, key=run, draw=draw)
-        if picked is None and waiting:
-            picked = choose(reads=reads, ejected=ill, key=run, draw=draw)
-        if picked is None:
-            return None, min(ill.values())
-        return picked.name, 0.0
+        if stays is not None and stays in self.names and stays not in ill:
+            return stays, 0.0
+        left_out = [{*ill, *waiting}] + ([set(ill)] if waiting else [])
+        if avoid is not None:
+            left_out.insert(0, {*ill, *waiting, avoid})
+        for out in left_out:
+            picked = self._balancer.pick(reads=reads, ejected=out, key=run, draw=draw)
+            if picked is not None:
+                return picked.name, 0.0
+        return None, min(ill.values())
+
+    def failed(self, place: tuple[str, str], name: str) -> None:
+        """An instance gave no answer to a call; its next attempt is better made elsewhere."""
+        self._failed[place] = name
+        if len(self._failed) > _REMEMBERED:
+            self._failed.popitem(last=False)
+
+    def failed_before(self, place: tuple[str, str]) -> str | None:
+        """The instance that gave no answer to the attempt before."""
+        return self._failed.pop(place, None)
 
     def began(self, name: str) -> None:
         """A call to an instance is under way."""
