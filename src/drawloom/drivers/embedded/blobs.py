@@ -39,10 +39,12 @@ class Blobs:
         self._unwritten: dict[bytes, bytes] = {}
         self._lock = threading.Lock()  # readers may be in threads
 
-    def put(self, digest: bytes, value: Any, content: bytes) -> None:
-        """Take a value that is about to be written."""
+    def put(self, digest: bytes, content: bytes) -> None:
+        """Take a value that is about to be written.
+
+        The object itself is not kept: who made it may have it still, and change it.
+        """
         self._unwritten[digest] = content
-        self._keep(digest, value, len(content))
 
     def write(self, blobs: list[tuple[bytes, bytes]]) -> None:
         """Bring blobs to the disk. Raises `OSError`."""

@@ -162,7 +162,7 @@ class Payloads:
         digest = digest_of(encoded)
         blobs = self._blobs
         if blobs is not None and len(encoded) > blobs.threshold:
-            blobs.put(digest, value, encoded)
+            blobs.put(digest, encoded)
             return self._use(key, digest, len(encoded), encoded)
         self._known[id(value)] = (value, digest, len(encoded))
         if self._journal is not None:
