@@ -24,6 +24,8 @@ data_folder = runpy.run_path(str(ROOT / "tools/example_data.py"))["data_folder"]
 
 OUTPUTS: dict[str, Any] = {
     "approve": {"woven": "nothing", "late": True},
+    "balance": {"weavers": ["grace", "joan"]},
+    "circuit-breaker": {"asked": 6, "spared": 14},
     "batches": {"pairs": ["heddle and shuttle", "warp and weft", "reed"]},
     "book-trip": {"booked": True},
     "cache": {"price": 30},
