@@ -197,15 +197,16 @@ async def test_a_tool_that_changes_its_input_changes_nothing_for_others(
             assert result.failure.kind is FailureKind.DEFECT
 
 
+@pytest.mark.parametrize("outside", [False, True])
 async def test_a_large_value_through_many_steps_is_written_once(
-    make_engine: MakeEngine, compile_for: Compile, lab: Lab
+    make_engine: MakeEngine, compile_for: Compile, lab: Lab, outside: bool
 ) -> None:
     given = {"rows": ["x" * 100] * 10_000}
     steps = ", ".join(
         f"s{i}: {{use: my.echo, with: {{v: '${{{'input.v' if i == 0 else f'steps.s{i - 1}'}}}'}}}}"
         for i in range(5)
     )
-    async with make_engine() as engine:
+    async with make_engine(blob_threshold=100_000 if outside else 10_000_000) as engine:
         plan = compile_for(
             engine,
             f"{{chain: c, input: {{v: {{}}}}, steps: {{{steps}}}, output: '${{steps.s4}}'}}",
@@ -214,7 +215,8 @@ async def test_a_large_value_through_many_steps_is_written_once(
         assert result.output == given
         await engine.flush()
         assert engine._db is not None
-        [(count, size)] = engine._db.execute("select count(*), sum(length(body)) from payloads")
+        what = "size) from blobs" if outside else "length(body)) from payloads"
+        [(count, size)] = engine._db.execute(f"select count(*), sum({what}")
         [(rest,)] = engine._db.execute("select sum(length(body)) from events")
     assert count == 1
     assert size < 1.2e6
