@@ -7,11 +7,12 @@ deleted afterwards. `start_redis` is for a test that needs a server with options
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -105,6 +106,24 @@ def start_redis(*options: str, password: str = "", tls: bool = False) -> Iterato
             yield server
         finally:
             server.stop()
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Look until something holds that is about to happen at a server."""
+    async with asyncio.timeout(60):
+        while not await asyncio.to_thread(holds):
+            pass
+
+
+def waits(server: RedisServer, client: Any) -> bool:
+    """Whether a connection of the connector's open *client* waits for something to come."""
+    return any("b" in one["flags"] for one in clients(server, client))
+
+
+def clients(server: RedisServer, client: Any) -> list[dict[str, str]]:
+    """What the server says of the connections of the connector's open *client*."""
+    listed = server.ask("CLIENT LIST")
+    return [one for one in listed if one["name"] == client.settings.client_name]
 
 
 def _has_driver() -> bool:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
+from collections.abc import Awaitable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from drawloom.connectors.databases.redis.commands import Command, Word
 from drawloom.connectors.databases.redis.pool import Pool
-from drawloom.errors import Failure, FailureKind, ToolError
+from drawloom.errors import Failure, FailureKind, ToolError, invalid
 
 if TYPE_CHECKING:
     from redis.asyncio.connection import Connection
@@ -17,16 +17,6 @@ if TYPE_CHECKING:
     from drawloom.connectors.databases.redis.connection import RedisConnection
 
 T = TypeVar("T")
-# A word of a command. Whole ones only: floats are written by who knows how exact they are.
-Word: TypeAlias = str | bytes | int
-
-
-@dataclass(frozen=True, slots=True)
-class Command(Generic[T]):
-    """One command, word by word, and how its reply is read."""
-
-    words: Sequence[Word]
-    read: Callable[[Any], T]
 
 
 class Client:
@@ -36,21 +26,30 @@ class Client:
         self.settings = settings
         self.pool = pool
 
-    async def run(self, command: Command[T], wait: float = 0.0) -> T:
-        """Send one command and read its reply. *wait* is how long it may block, in seconds."""
+    async def run(self, command: Command[T]) -> T:
+        """Send one command, and give what its reply says."""
         async with self.pool.line() as line:
-            [reply] = await self.ask(line, [command.words], wait)
-        return command.read(_good(reply))
+            if command.counts:
+                await self._check_count(line, command)
+            [reply] = await self.ask(line, [command.words], command.wait)
+        return reading(command, reply)
 
     async def ask(
-        self, line: Connection, commands: Sequence[Sequence[Word]], wait: float = 0.0
+        self,
+        line: Connection,
+        commands: Sequence[Sequence[Word]],
+        wait: float = 0.0,
+        pushed: bool = False,
     ) -> list[Any]:
-        """The reply to each of *commands*, sent as one. An error reply is given, not raised."""
+        """The reply to each of *commands*, sent as one. An error reply is given, not raised.
+
+        *pushed*: they are answered by messages, as SUBSCRIBE is.
+        """
         seconds = self.settings.timeout + wait
         try:
             async with asyncio.timeout(seconds):
                 await line.send_packed_command(line.pack_commands(commands))
-                return [await _reply(line) for _ in commands]
+                return [await _reply(line, pushed) for _ in commands]
         except TimeoutError:
             message = f"{self.pool.place} gave no answer within {seconds:g} s"
             raise ToolError(Failure(FailureKind.TIMEOUT, message)) from None
@@ -62,7 +61,7 @@ class Client:
             await self.ask(line, [["PING"]])
             taken = time.monotonic() - began
             hello, user = await self.ask(line, [["HELLO"], ["ACL", "WHOAMI"]])
-        told = {key.decode(): value for key, value in _good(hello).items()}
+        told = {key.decode(): value for key, value in good(hello).items()}
         return {
             **{name: told[name].decode() for name in ("server", "version", "mode", "role")},
             "user": user.decode() if isinstance(user, bytes) else None,
@@ -76,20 +75,36 @@ class Client:
         """Close every connection that is not in use."""
         await self.pool.close()
 
+    async def _check_count(self, line: Connection, command: Command[Any]) -> None:
+        """Refuse what would be too much for a reply, before it is on its way."""
+        counts = await self.ask(line, command.counts)
+        items, most = command.total([good(count) for count in counts]), self.settings.max_items
+        if items > most:
+            raise invalid(
+                f"the reply may have {items} items, and the connection's max_items is {most};"
+                " raise it, read a part, or use the tool that streams"
+            )
 
-async def _reply(line: Connection) -> Any:
+
+async def _reply(line: Connection, pushed: bool) -> Any:
     from redis.exceptions import ResponseError
 
-    # Named, for what the driver types as a coroutine of anything.
-    answer: Awaitable[Any] = line.read_response()
+    answer: Awaitable[Any] = line.read_response(push_request=pushed)
     try:
         return await answer
     except ResponseError as exc:
         return exc
 
 
-def _good(reply: Any) -> Any:
-    """*reply*, unless it is an error."""
+def good(reply: Any) -> Any:
+    """*reply*, unless it is an error, which is raised."""
     if isinstance(reply, Exception):
         raise reply
     return reply
+
+
+def reading(command: Command[T], reply: Any) -> T:
+    """What *reply* says; an error reply is raised, unless the command accepts it."""
+    if command.accepts and str(reply).startswith(command.accepts):
+        return command.read(reply)
+    return command.read(good(reply))

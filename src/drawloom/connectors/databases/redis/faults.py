@@ -37,11 +37,12 @@ _LIMIT = Fault(FailureKind.THROTTLED, harmless=True)
 def by_word(exc: Any) -> Failure:
     """A failure of the kind that the first word of the reply means."""
     text = str(exc)
-    meant = _BY_WORD.get(text.partition(" ")[0])
+    # The driver takes the word off the text where it knows it.
+    meant = _BY_WORD.get(exc.status_code or text.partition(" ")[0])
     if meant is None:
         return _told(Fault(FailureKind.DEFECT), text)
     # The one plain ERR that the data cannot help: there is nothing of that name.
-    if text.startswith("ERR no such key"):
+    if text.startswith("no such key"):
         meant = _MISSING
     return _told(meant, text)
 

@@ -172,7 +172,7 @@ class Pool:
         return made
 
     async def _give_back(self, line: Line) -> None:
-        if self._closed:
+        if self._closed or not line.connection.is_connected:
             await line.connection.disconnect(nowait=True)
             return
         line.used = time.monotonic()

@@ -34,6 +34,14 @@ class Caller:
             arguments[context] = Context(key=f"{self.prefix}call-{self.calls}")
         return await call_checked(made, self.client, **arguments)
 
+    async def twice(self, tool: str, **arguments: Any) -> Any:
+        """What both of two calls give that the engine makes of one, after a crash."""
+        self.calls += 1
+        key = f"{self.prefix}call-{self.calls}"
+        first, again = [await self(tool, **arguments, context=Context(key=key)) for _ in "12"]
+        assert first == again
+        return first
+
     async def chunks(self, tool: str, batch: int, **arguments: Any) -> list[list[Any]]:
         return await read_checked(
             connector.tools[f"redis.{tool}"], self.client, batch=batch, **arguments
@@ -55,6 +63,13 @@ def settings() -> dict[str, Any]:
 async def db(
     redis_server: Any, redis_prefix: str, settings: dict[str, Any], tmp_path: Path
 ) -> AsyncIterator[Caller]:
-    made = RedisConnection(**{**redis_server.settings(), "max_connections": 2, **settings})
+    made = RedisConnection(
+        **{
+            **redis_server.settings(),
+            "max_connections": 2,
+            "client_name": redis_prefix[-30:],
+            **settings,
+        }
+    )
     async with made.open(Doors(tmp_path)) as client:
         yield Caller(client, redis_prefix)
