@@ -33,6 +33,7 @@ class RedisServer:
     host: str = "127.0.0.1"
     port: int = 6379
     password: str = ""
+    ca_file: Path | None = None
     command: list[str] = field(default_factory=list)
     process: subprocess.Popen[bytes] | None = None
 
@@ -97,7 +98,10 @@ def start_redis(*options: str, password: str = "", tls: bool = False) -> Iterato
         missing("Redis", _INSTALL)
     with tempfile.TemporaryDirectory(prefix="redis-") as name:
         server = RedisServer(port=free_port(), password=password)
-        port = _tls(Path(name), server.port) if tls else ["--port", str(server.port)]
+        port = ["--port", str(server.port)]
+        if tls:
+            server.ca_file = Path(name) / "crt"
+            port = _tls(Path(name), server.port)
         server.command = [str(binary), "--bind", server.host, "--dir", name, "--save", "", *port]
         server.command += ["--requirepass", password] if password else []
         server.command += options
