@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.servers.certificates import certificate
 from tests.servers.lookup import free_port, listening, missing, program
 
 _INSTALL = "apt-get install postgresql, and pip install asyncpg"
@@ -187,7 +188,7 @@ def _stop_for_good(server: PostgresqlServer, number: Path) -> None:
 def _prepare(binaries: Path, folder: Path, *, guarded: bool) -> PostgresqlServer:
     password = uuid.uuid4().hex if guarded else ""
     (folder / "password").write_text(password)
-    ca_file = _certificate(folder) if guarded else None
+    ca_file = certificate(folder) if guarded else None
     if os.geteuid() == 0:
         _hand_over(folder)
     auth = ["--auth=scram-sha-256", f"--pwfile={folder}/password"] if guarded else ["--auth=trust"]
@@ -211,27 +212,6 @@ def _server(
         _run(binaries / "pg_ctl", *at, *command)
 
     return PostgresqlServer("127.0.0.1", port, "postgres", password, ca_file, control, options)
-
-
-def _certificate(folder: Path) -> Path | None:
-    """A self-signed one for this machine; none where there is no openssl."""
-    openssl = program("openssl")
-    if openssl is None:
-        return None
-    subprocess.run(
-        [openssl, *_REQUEST.split(), "-keyout", folder / "key", "-out", folder / "crt"],
-        check=True,
-        capture_output=True,
-        timeout=60,
-    )
-    (folder / "key").chmod(0o600)
-    return folder / "crt"
-
-
-_REQUEST = (
-    "req -x509 -newkey rsa:2048 -nodes -days 30 -subj /CN=localhost"
-    " -addext subjectAltName=DNS:localhost"
-)
 
 
 def _hand_over(folder: Path) -> None:

@@ -1,0 +1,110 @@
+"""The open client: it sends commands, each with a deadline, and reads what they give."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from drawloom.connectors.databases.redis.commands import Command, Word
+from drawloom.connectors.databases.redis.pool import Pool
+from drawloom.errors import Failure, FailureKind, ToolError, invalid
+
+if TYPE_CHECKING:
+    from redis.asyncio.connection import Connection
+
+    from drawloom.connectors.databases.redis.connection import RedisConnection
+
+T = TypeVar("T")
+
+
+class Client:
+    """One database of one server, shared by every step that is bound to it."""
+
+    def __init__(self, settings: RedisConnection, pool: Pool) -> None:
+        self.settings = settings
+        self.pool = pool
+
+    async def run(self, command: Command[T]) -> T:
+        """Send one command, and give what its reply says."""
+        async with self.pool.line() as line:
+            if command.counts:
+                await self._check_count(line, command)
+            [reply] = await self.ask(line, [command.words], command.wait)
+        return reading(command, reply)
+
+    async def ask(
+        self,
+        line: Connection,
+        commands: Sequence[Sequence[Word]],
+        wait: float = 0.0,
+        pushed: bool = False,
+    ) -> list[Any]:
+        """The reply to each of *commands*, sent as one. An error reply is given, not raised.
+
+        *pushed*: they are answered by messages, as SUBSCRIBE is.
+        """
+        seconds = self.settings.timeout + wait
+        try:
+            async with asyncio.timeout(seconds):
+                await line.send_packed_command(line.pack_commands(commands))
+                return [await _reply(line, pushed) for _ in commands]
+        except TimeoutError:
+            message = f"{self.pool.place} gave no answer within {seconds:g} s"
+            raise ToolError(Failure(FailureKind.TIMEOUT, message)) from None
+
+    async def describe(self) -> dict[str, Any]:
+        """What the server says of itself, and how long one round trip takes."""
+        async with self.pool.line() as line:
+            began = time.monotonic()
+            await self.ask(line, [["PING"]])
+            taken = time.monotonic() - began
+            hello, user = await self.ask(line, [["HELLO"], ["ACL", "WHOAMI"]])
+        told = {key.decode(): value for key, value in good(hello).items()}
+        return {
+            **{name: told[name].decode() for name in ("server", "version", "mode", "role")},
+            "user": user.decode() if isinstance(user, bytes) else None,
+            "database": self.settings.database,
+            "tls": self.pool.encrypted,
+            "scripts": self.settings.allow_scripts,
+            "latency_ms": round(taken * 1_000, 3),
+        }
+
+    async def close(self) -> None:
+        """Close every connection that is not in use."""
+        await self.pool.close()
+
+    async def _check_count(self, line: Connection, command: Command[Any]) -> None:
+        """Refuse what would be too much for a reply, before it is on its way."""
+        counts = await self.ask(line, command.counts)
+        items, most = command.total([good(count) for count in counts]), self.settings.max_items
+        if items > most:
+            raise invalid(
+                f"the reply may have {items} items, and the connection's max_items is {most};"
+                " raise it, read a part, or use the tool that streams"
+            )
+
+
+async def _reply(line: Connection, pushed: bool) -> Any:
+    from redis.exceptions import ResponseError
+
+    answer: Awaitable[Any] = line.read_response(push_request=pushed)
+    try:
+        return await answer
+    except ResponseError as exc:
+        return exc
+
+
+def good(reply: Any) -> Any:
+    """*reply*, unless it is an error, which is raised."""
+    if isinstance(reply, Exception):
+        raise reply
+    return reply
+
+
+def reading(command: Command[T], reply: Any) -> T:
+    """What *reply* says; an error reply is raised, unless the command accepts it."""
+    if command.accepts and str(reply).startswith(command.accepts):
+        return command.read(reply)
+    return command.read(good(reply))
