@@ -3,7 +3,30 @@
 from __future__ import annotations
 
 # The tools register themselves with the connector when their modules are read.
-from drawloom.connectors.databases.mysql import tools
+from drawloom.connectors.databases.mysql import (
+    keyed,
+    loading,
+    planning,
+    routines,
+    schema,
+    shapes,
+    streams,
+    tables,
+    tools,
+    transactions,
+)
 from drawloom.connectors.databases.mysql.connection import connector
 
-__all__ = ["connector", "tools"]
+__all__ = [
+    "connector",
+    "keyed",
+    "loading",
+    "planning",
+    "routines",
+    "schema",
+    "shapes",
+    "streams",
+    "tables",
+    "tools",
+    "transactions",
+]

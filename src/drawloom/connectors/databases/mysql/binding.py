@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
@@ -148,6 +149,8 @@ def literal(connection: Any, value: Json) -> str:
             return str(value)
         case float():
             return f"{value!r}e0" if "e" not in repr(value) else repr(value)
+        case Decimal():
+            return f"{value:f}"
         case bytes():
             return f"x'{value.hex()}'"
         case str():

@@ -35,6 +35,7 @@ class Client:
     def __init__(self, settings: MysqlConnection, driver: Driver) -> None:
         self.settings = settings
         self.driver = driver
+        self.has_effects = False  # the table of `effects` is known to be there
         self._pool = Pool(
             self._connected,
             driver.usable,
@@ -76,6 +77,10 @@ class Client:
             except Exception as exc:
                 raise ToolError(replace(name_fault(FAULTS, exc), harmless=False)) from exc
 
+    def is_mariadb(self, connection: Any) -> bool:
+        """Whether the server is MariaDB, which names some things otherwise than MySQL."""
+        return "mariadb" in self.driver.version(connection).lower()
+
     async def close(self) -> None:
         """Close every connection, after a moment for what still runs."""
         await self._pool.close(_CLOSING)
@@ -83,16 +88,13 @@ class Client:
     @asynccontextmanager
     async def _session(self, *, reset: bool) -> AsyncIterator[Session]:
         pooled = await self._acquire()
-        session = Session(self.driver, pooled.connection)
+        session = Session(self.driver, pooled.connection, _patience(self.settings.timeout))
         keep = False
         try:
-            async with asyncio.timeout(_patience(self.settings.timeout)):
-                yield session
-                if reset:
-                    await self._reset(pooled.connection)
-            keep = True
+            yield session
+            keep = not reset or await self._reset(pooled.connection)
         except Exception as exc:
-            keep = session.answers_after(exc) and await self._reset_after(pooled.connection)
+            keep = session.answers_after(exc) and await self._reset(pooled.connection)
             raise
         finally:
             self._pool.release(pooled, keep=keep)
@@ -122,14 +124,12 @@ class Client:
             await self._set_up(connection)
         return connection
 
-    async def _reset(self, connection: Any) -> None:
-        await self.driver.reset(connection)
-        await self._set_up(connection)
-
-    async def _reset_after(self, connection: Any) -> bool:
+    async def _reset(self, connection: Any) -> bool:
+        """Make a session as new; False where the connection is of no more use."""
         try:
             async with asyncio.timeout(self.settings.connect_timeout):
-                await self._reset(connection)
+                await self.driver.reset(connection)
+                await self._set_up(connection)
         except self.driver.errors:
             return False
         return True
@@ -137,7 +137,7 @@ class Client:
     async def _set_up(self, connection: Any) -> None:
         """One statement for all: a session begins READ ONLY, strict, in UTC and with a limit."""
         seconds = self.settings.timeout
-        if "mariadb" in self.driver.version(connection).lower():
+        if self.is_mariadb(connection):
             limits = f"max_statement_time = {seconds}, tx_read_only = 1"
         else:
             limits = f"max_execution_time = {round(seconds * 1_000)}, transaction_read_only = 1"

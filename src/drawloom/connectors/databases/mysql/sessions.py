@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 # Warnings and notes that say that a value was not taken for what it is: the server
 # would compare 12 with "12x", and store a time without its last digits.
 _LOSSES = frozenset({1264, 1265, 1292, 1366, 1411, 1690, 1916})
+_IN_TRANSACTION = 1  # SERVER_STATUS_IN_TRANS
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +32,31 @@ class Done:
     rows: list[tuple[Any, ...]]
 
 
-class Session:
-    """What a tool works on. Statements come with their values in them; see `binding`."""
+class Cursor:
+    """The rows of a statement, read as they come."""
 
-    def __init__(self, driver: Driver, connection: Any) -> None:
+    def __init__(self, cursor: Any, patience: float) -> None:
+        self._cursor = cursor
+        self._patience = patience
+        self.columns = columns_of(cursor._result.fields)
+
+    async def fetch(self, most: int) -> Sequence[tuple[Any, ...]]:
+        """The next rows; none at the end."""
+        async with asyncio.timeout(self._patience):
+            rows: Sequence[tuple[Any, ...]] = await self._cursor.fetchmany(most)
+        return rows
+
+
+class Session:
+    """What a tool works on. Statements come with their values in them; see `binding`.
+
+    The server counts the time of a statement; *patience* (seconds) is for one that
+    does not answer at all.
+    """
+
+    def __init__(self, driver: Driver, connection: Any, patience: float) -> None:
         self._driver = driver
+        self._patience = patience
         self.connection = connection
 
     async def begin(self, isolation: str | None) -> None:
@@ -45,54 +67,65 @@ class Session:
 
     async def run(self, sql: str) -> Done:
         """One statement, its rows all at once. Raises `ToolError` where it loses something."""
-        await self.connection.query(sql)
-        done = self._done()
+        done = await self.call(sql)
         if self.connection._result.warning_count:
             await self._refuse_losses()
         return done
+
+    async def call(self, sql: str) -> Done:
+        """As `run`, whatever the server notes. More results may follow: see `next_result`."""
+        async with asyncio.timeout(self._patience):
+            await self.connection.query(sql)
+        return self._done()
+
+    async def next_result(self) -> Done | None:
+        """The next result of a CALL; None where there is none."""
+        if not self.connection._result.has_next:
+            return None
+        async with asyncio.timeout(self._patience):
+            await self.connection.next_result()
+        return self._done()
 
     async def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """The rows of a statement of our own."""
         return (await self.run(sql)).rows
 
     @asynccontextmanager
-    async def reading(self, sql: str) -> AsyncIterator[Any]:
-        """A cursor over the rows of *sql*, which come as they are fetched."""
+    async def reading(self, sql: str) -> AsyncIterator[Cursor]:
+        """The rows of *sql*, which come as they are fetched."""
         cursor = await self._driver.unbuffered(self.connection)
-        await cursor.execute(sql)
-        yield cursor
-        if self.connection._result is not None and self.connection._result.unbuffered_active:
+        async with asyncio.timeout(self._patience):
+            await cursor.execute(sql)
+        yield Cursor(cursor, self._patience)
+        if self._unread():
             self.connection.close()  # what is unread is not worth reading
         elif cursor._result.warning_count:
             await self._refuse_losses()
 
-    async def next_result(self) -> Done | None:
-        """The next result of a CALL; None where there is none."""
-        if not self.connection._result.has_next:
-            return None
-        await self.connection.next_result()
-        return self._done()
+    @property
+    def in_transaction(self) -> bool:
+        """Whether the server says that a transaction is open."""
+        return bool(self.connection.server_status & _IN_TRANSACTION)
 
     async def rolled_back(self, exc: Exception) -> ToolError:
         """What *exc* means once all is undone, or once that cannot be known."""
         failure = name_fault(FAULTS, exc)
-        if failure.harmless and not await self._undone():
-            failure = replace(failure, harmless=False)
-        elif not failure.harmless and self.answers_after(exc):
-            await self._undone()
-        return ToolError(failure)
+        undone = self.answers_after(exc) and await self._undone()
+        return ToolError(failure if undone else replace(failure, harmless=False))
 
     def answers_after(self, exc: BaseException) -> bool:
         """Whether the connection can be used on: the server said no, or we did between two."""
         said = isinstance(exc, ToolError) or said_by_server(exc)
+        return said and not self._unread() and self._driver.usable(self.connection)
+
+    def _unread(self) -> bool:
         result = self.connection._result
-        reading = result is not None and result.unbuffered_active
-        return said and not reading and self._driver.usable(self.connection)
+        return result is not None and bool(result.unbuffered_active)
 
     async def _undone(self) -> bool:
         """Roll back; False where a table without transactions keeps what was done to it."""
         try:
-            await self.connection.query("ROLLBACK")
+            await self.call("ROLLBACK")
         except self._driver.errors:
             self.connection.close()
             return False

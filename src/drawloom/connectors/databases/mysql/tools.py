@@ -1,4 +1,4 @@
-"""SQL as it is written: query in four shapes, query_one, execute, execute_many."""
+"""SQL as it is written: query, query_one, execute, execute_many."""
 
 from __future__ import annotations
 
@@ -15,10 +15,9 @@ from drawloom.connectors.databases.mysql.binding import (
     write_statement,
 )
 from drawloom.connectors.databases.mysql.connection import connector
-from drawloom.connectors.databases.mysql.sessions import Done
+from drawloom.connectors.databases.mysql.sessions import Cursor, Done
 from drawloom.connectors.databases.mysql.values import (
     Column,
-    columns_of,
     exact_int,
     names_of,
     row_reader,
@@ -138,19 +137,18 @@ async def fetched(
     async with client.reading(clean=statement.clean) as session:
         written = bound(session.connection, statement, args or [])
         async with session.reading(written) as cursor:
-            columns = columns_of(cursor._result.fields)
-            rows, truncated = await _fetch(cursor, reader(columns), limit, client)
-    return rows, columns, truncated
+            rows, truncated = await fetch(cursor, reader(cursor.columns), limit, client)
+    return rows, cursor.columns, truncated
 
 
-async def _fetch(
-    cursor: Any, read: Any, limit: int | None, client: Client
+async def fetch(
+    cursor: Cursor, read: Any, limit: int | None, client: Client
 ) -> tuple[list[Any], bool]:
     """Rows up to the limit, and whether there were more. One too many is asked for."""
     most = client.settings.max_rows if limit is None else limit
     rows: list[Any] = []
     while len(rows) <= most:
-        portion = await cursor.fetchmany(min(_PORTION, most + 1 - len(rows)))
+        portion = await cursor.fetch(min(_PORTION, most + 1 - len(rows)))
         if not portion:
             return rows, False
         rows += map(read, portion)

@@ -18,21 +18,26 @@ from drawloom.sdk.encoding import read_json
 _LAST_EXACT = 2**53 - 1
 _TIMESTAMP, _BIGINT, _DATE, _TIME, _DATETIME, _BIT, _JSON = 7, 8, 10, 11, 12, 16, 245
 _TEXTS = frozenset({15, 247, 248, 249, 250, 251, 252, 253, 254, 255})
-_IS_SET = 1 << 11
+_IS_ENUM, _IS_SET = 1 << 8, 1 << 11
 _NO_CHARSET = 63
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a result. `read` makes a chain value of a cell, None where it already is one."""
+    """A column of a result. `read` makes a chain value of a cell, None where it already is one.
+
+    `kind` is the type in the words of information_schema, of texts and bytes just
+    "text" and "blob".
+    """
 
     name: str
+    kind: str
     read: Callable[[Any], Json] | None
 
 
 def columns_of(fields: Sequence[Any]) -> list[Column]:
     """The columns that the server describes."""
-    return [Column(field.name, _reader(field)) for field in fields]
+    return [Column(field.name, _kind(field), _reader(field)) for field in fields]
 
 
 def names_of(columns: list[Column]) -> list[str]:
@@ -69,6 +74,29 @@ def row_reader(columns: list[Column]) -> Callable[[Sequence[Any]], Row]:
     if read is list:
         return lambda record: dict(zip(names, record, strict=True))
     return lambda record: dict(zip(names, read(record), strict=True))
+
+
+_KINDS = {
+    **dict.fromkeys((1, 2, 3, _BIGINT, 9, 13), "bigint"),
+    **dict.fromkeys((0, 246), "decimal"),
+    4: "float",
+    5: "double",
+    _TIMESTAMP: "timestamp",
+    _DATE: "date",
+    _TIME: "time",
+    _DATETIME: "datetime",
+    _BIT: "bit",
+    _JSON: "json",
+    255: "geometry",
+}
+
+
+def _kind(field: Any) -> str:
+    if field.type_code in _KINDS:
+        return _KINDS[field.type_code]
+    if field.flags & (_IS_SET | _IS_ENUM):
+        return "set" if field.flags & _IS_SET else "enum"
+    return "blob" if field.charsetnr == _NO_CHARSET else "text"
 
 
 def _reader(field: Any) -> Callable[[Any], Json] | None:
@@ -122,3 +150,22 @@ _READERS: dict[int, Callable[[Any], Json]] = {
     _TIME: _without_zeros,
     _JSON: read_json,
 }
+
+
+_BY_NAME: dict[str, Callable[[Any], Json]] = {
+    "date": _date,
+    "datetime": _datetime,
+    "timestamp": _READERS[_TIMESTAMP],
+    "time": _without_zeros,
+    "json": read_json,
+    "float": float,
+    "double": float,
+    "year": int,
+    "set": lambda text: text.split(",") if text else [],
+    "bit": lambda number: f"{int(number):b}",
+}
+
+
+def reader_of(kind: str) -> Callable[[Any], Json]:
+    """What makes a chain value of a variable that holds a *kind* (as information_schema says)."""
+    return _BY_NAME.get(kind, lambda cell: cell)

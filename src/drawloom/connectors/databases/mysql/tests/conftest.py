@@ -63,3 +63,13 @@ async def db(
     made = MysqlConnection(**{**mysql, "driver": driver, "max_connections": 2, **settings})
     async with made.open(Doors(tmp_path)) as client:
         yield Caller(client)
+
+
+@pytest.fixture
+async def shared(mysql_server: Any, driver: str, tmp_path: Path) -> AsyncIterator[Caller]:
+    """No database of its own, for tests that leave nothing behind."""
+    made = MysqlConnection(
+        **mysql_server.settings("information_schema"), driver=driver, max_connections=1
+    )
+    async with made.open(Doors(tmp_path)) as client:
+        yield Caller(client)
