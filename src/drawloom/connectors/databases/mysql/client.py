@@ -60,8 +60,8 @@ class Client:
     ) -> AsyncIterator[Session]:
         """A session in a transaction that commits at the end, or not at all."""
         async with self._session(reset=not clean) as session:
-            await session.begin(isolation)
             try:
+                await session.begin(isolation)
                 yield session
             except Exception as exc:
                 raise await session.rolled_back(exc) from exc
@@ -119,9 +119,12 @@ class Client:
         return replace(failure, message=f"{place}: {failure.message}")
 
     async def _connected(self) -> Any:
-        async with asyncio.timeout(self.settings.connect_timeout):
-            connection = await self.driver.connect()
-            await self._set_up(connection)
+        try:
+            async with asyncio.timeout(self.settings.connect_timeout):
+                connection = await self.driver.connect()
+                await self._set_up(connection)
+        except TimeoutError:
+            raise ConnectionError("there was no answer within connect_timeout") from None
         return connection
 
     async def _reset(self, connection: Any) -> bool:

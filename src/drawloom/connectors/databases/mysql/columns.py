@@ -19,19 +19,20 @@ from drawloom.sdk.encoding import read_json
 if TYPE_CHECKING:
     from drawloom.connectors.databases.mysql.sessions import Session
 
-# MariaDB's JSON is a text with this check, which has the column's name.
-_IS_JSON = "CONCAT('json_valid(`', c.COLUMN_NAME, '`)')"
+# Schema and table are said of each view: the server reads the files of all tables otherwise.
 _COLUMNS = """
-    SELECT t.ENGINE, c.COLUMN_NAME, c.DATA_TYPE, c.COLUMN_TYPE, c.DATETIME_PRECISION, {json},
+    SELECT t.ENGINE, c.COLUMN_NAME, c.DATA_TYPE, c.COLUMN_TYPE, c.DATETIME_PRECISION,
       c.GENERATION_EXPRESSION <> '', c.TABLE_NAME
     FROM information_schema.TABLES AS t JOIN information_schema.COLUMNS AS c
-      ON c.TABLE_SCHEMA = t.TABLE_SCHEMA AND c.TABLE_NAME = t.TABLE_NAME
     WHERE t.TABLE_SCHEMA = DATABASE() AND t.TABLE_NAME = {table}
+      AND c.TABLE_SCHEMA = DATABASE() AND c.TABLE_NAME = {table}
     ORDER BY c.ORDINAL_POSITION
 """
-_CHECKED = f"""EXISTS (SELECT * FROM information_schema.CHECK_CONSTRAINTS AS k
-      WHERE k.CONSTRAINT_SCHEMA = c.TABLE_SCHEMA AND k.TABLE_NAME = c.TABLE_NAME
-      AND k.CHECK_CLAUSE = {_IS_JSON})"""
+# MariaDB's JSON is a text with a check.
+_CHECKS = """
+    SELECT CHECK_CLAUSE FROM information_schema.CHECK_CONSTRAINTS
+    WHERE CONSTRAINT_SCHEMA = DATABASE() AND TABLE_NAME = {table}
+"""
 _UNIQUE = """
     SELECT INDEX_NAME, COLUMN_NAME, SUB_PART FROM information_schema.STATISTICS
     WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = {table} AND NON_UNIQUE = 0
@@ -106,18 +107,20 @@ class Table:
 async def table_of(session: Session, name: str, *, is_mariadb: bool) -> Table:
     """The table, in the connection's database. Raises `ToolError` (missing)."""
     named = literal(session.connection, name)
-    checked = _CHECKED if is_mariadb else "c.DATA_TYPE = 'json'"
-    rows = await session.rows(_COLUMNS.format(json=checked, table=named))
+    rows = await session.rows(_COLUMNS.format(table=named))
     if not rows:
         raise ToolError(Failure(FailureKind.MISSING, f"there is no table {name!r}"))
-    columns = {
-        row[1].lower(): TableColumn(
-            row[1], row[2], encoder_of("json" if row[5] else row[2], row[4], row[3]),
-            bool(row[5]), bool(row[6]),
-        )
-        for row in rows
-    }  # fmt: skip
-    return Table(rows[0][7], rows[0][0], columns, session.connection)
+    checks = await session.rows(_CHECKS.format(table=named)) if is_mariadb else []
+    columns = [_column(row, {clause for (clause,) in checks}) for row in rows]
+    by_name = {column.name.lower(): column for column in columns}
+    return Table(rows[0][6], rows[0][0], by_name, session.connection)
+
+
+def _column(row: tuple[Any, ...], checks: set[str]) -> TableColumn:
+    _, name, kind, declared, digits, generated, _ = row
+    is_json = kind == "json" or f"json_valid({quoted(name)})" in checks
+    encode = encoder_of("json" if is_json else kind, digits, declared)
+    return TableColumn(name, kind, encode, is_json, bool(generated))
 
 
 async def unique_indexes(session: Session, table: Table) -> dict[str, list[str]]:

@@ -32,12 +32,16 @@ class Driver:
         """A new connection. Raises what the driver raises, and `ToolError` (denied) without TLS."""
         connection = self._module.Connection(**self._options)
         _guard(connection)
-        if self.name == "asyncmy":
-            connection._client_flag &= ~_SEVERAL_STATEMENTS
-            await connection.connect()
-        else:
-            connection.client_flag &= ~_SEVERAL_STATEMENTS
-            await connection._connect()
+        try:
+            if self.name == "asyncmy":
+                connection._client_flag &= ~_SEVERAL_STATEMENTS
+                await connection.connect()
+            else:
+                connection.client_flag &= ~_SEVERAL_STATEMENTS
+                await connection._connect()
+        except BaseException:
+            connection.close()  # aiomysql leaves it open where the call is cancelled
+            raise
         return connection
 
     async def reset(self, connection: Any) -> None:

@@ -12,9 +12,9 @@ from drawloom.errors import invalid
 from drawloom.sdk import Json, Row
 
 Op = Literal[
-    *("eq", "ne", "lt", "le", "gt", "ge", "in", "not_in", "between"),
-    *("like", "not_like", "is_null", "not_null"),
-]
+    "eq", "ne", "lt", "le", "gt", "ge", "in", "not_in", "between",
+    "like", "not_like", "is_null", "not_null",
+]  # fmt: skip
 _COMPARES = {"eq": "=", "ne": "<>", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 _WITHOUT_VALUE = {"is_null": "IS NULL", "not_null": "IS NOT NULL"}
 

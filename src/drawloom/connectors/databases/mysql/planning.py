@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from drawloom.connectors.databases.mysql.binding import Statement, bound, parsed
+from drawloom.connectors.databases.mysql.keyed import execute_keyed
 from drawloom.connectors.databases.mysql.shapes import query_column, query_keyed, query_lists
+from drawloom.connectors.databases.mysql.streams import stream
 from drawloom.connectors.databases.mysql.tools import execute, execute_many, query, query_one
 from drawloom.sdk import Json
 from drawloom.sdk.planning import Does, Touch
@@ -28,7 +30,9 @@ _EXPLAINED = frozenset({*_DOES, "SELECT", "WITH"})
 @query_lists.plan
 @query_column.plan
 @query_keyed.plan
+@stream.plan
 @execute.plan
+@execute_keyed.plan
 async def _one(client: Client, sql: str, args: list[Json] | None = None, **_: Any) -> list[Touch]:
     return await explained(client, sql, args or [])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,68 @@ async def test_the_chain_of_the_readme(project: Project, mysql_server, mysql, du
         f"INSERT INTO orders VALUES (1, 'a', '{due}', NULL)",
         database=mysql["database"],
     )
-    [text] = README
+    text = next(one for one in README if "late-orders" in one)
     late = int(due < "2026")
     assert await run(project, text) == {"late": late, "marked": late}
+
+
+async def test_the_other_chains_of_the_readme(project: Project, mysql_server, mysql) -> None:
+    await mysql_server.run(
+        "CREATE TABLE accounts (id int PRIMARY KEY, state varchar(9))",
+        "INSERT INTO accounts VALUES (7, 'open')",
+        "CREATE TABLE letters (account int, text text)",
+        "CREATE TABLE orders (id int PRIMARY KEY, email text, due date)",
+        "INSERT INTO orders SELECT seq, 'a', '2020-01-01' FROM seq_1_to_2500",
+        "CREATE TABLE late_orders (id int PRIMARY KEY, email text)",
+        database=mysql["database"],
+    )
+    closed, copied = (
+        await run(project, next(one for one in README if name in one))
+        for name in ("close-accounts", "copy-orders")
+    )
+    assert closed == {
+        "results": [{"changes": 1}, {"done": True, "results": [{"count": 1, "last_id": None}]}]
+    }
+    assert copied == {"count": 2_500}
+
+
+async def test_a_deadlock_is_tried_again_by_the_engine(project: Project, mysql_server, mysql):
+    """Two chains lock two rows crosswise: one is rolled back, and made again."""
+    await mysql_server.run(
+        "CREATE TABLE t (id int PRIMARY KEY, v int)",
+        "INSERT INTO t VALUES (1, 0), (2, 0)",
+        database=mysql["database"],
+    )
+    plan = project.checked_plan(load(CROSSWISE))
+    async with project.engine(durability="memory") as engine:
+        done = await asyncio.gather(
+            engine.run(plan, {"first": 1, "second": 2}),
+            engine.run(plan, {"first": 2, "second": 1}),
+        )
+    assert [one.status for one in done] == ["succeeded", "succeeded"]
+    rows = await mysql_server.run("SELECT SUM(v) FROM t", database=mysql["database"])
+    assert int(rows[0][0]) == 4
+
+
+CROSSWISE = """
+chain: crosswise
+input: {first: {type: integer}, second: {type: integer}}
+connections: {db: mysql}
+steps:
+  add:
+    use: mysql.transaction
+    on: db
+    with:
+      operations:
+        - {do: execute, sql: "UPDATE t SET v = v + 1 WHERE id = ?", args: ["${input.first}"]}
+        - {do: execute, sql: "SELECT SLEEP(0.3)"}
+        - {do: execute, sql: "UPDATE t SET v = v + 1 WHERE id = ?", args: ["${input.second}"]}
+    retry: {attempts: 4, delay: 1ms}
+output: {}
+"""
+
+
+async def test_move_stock(project: Project) -> None:
+    text = (FOLDER / "examples/move_stock.yaml").read_text("utf-8")
+    for _ in range(2):
+        assert await run(project, text) == {"left": 3, "right": 2}
