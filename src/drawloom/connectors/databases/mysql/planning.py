@@ -61,6 +61,8 @@ async def explained(client: Client, sql: str, args: list[Json]) -> list[Touch]:
     names = [column.name for column in done.columns]
     plan = [dict(zip(names, row, strict=True)) for row in done.rows]
     found = {(touch.does, touch.what): touch for touch in _touches(statement, plan)}
+    if not found and statement.verb in _DOES:  # of a DELETE of all rows no table is named
+        return [Touch(_DOES[statement.verb], f"all rows: {' '.join(sql.split())[:100]}")]
     return list(found.values()) or [Touch("reads", "no table")]
 
 

@@ -56,18 +56,19 @@ async def _call(client: Client, routine: str, **_: Any) -> list[Touch]:
 
 async def _operation(client: Client, one: Any) -> list[Touch]:
     given = {name: value for name, value in one.items() if name != "do"}
-    match one["do"]:
-        case "attempt":
-            return await _transaction(client, one["operations"])
-        case "execute":
-            return await explained(client, one["sql"], one.get("args") or [])
-        case "insert":
-            return await _insert(client, **given)
-        case "upsert":
-            return await _upsert(client, **given)
-        case "update":
-            return await _update(client, **given)
-    return await _delete(client, **given)
+    if one["do"] == "execute":
+        return await explained(client, one["sql"], one.get("args") or [])
+    touches: list[Touch] = await _PLANNERS[one["do"]](client, **given)
+    return touches
+
+
+_PLANNERS = {
+    "attempt": _transaction,
+    "insert": _insert,
+    "upsert": _upsert,
+    "update": _update,
+    "delete": _delete,
+}
 
 
 async def _found(client: Client, does: Does, table: str, where: Any) -> Touch:
