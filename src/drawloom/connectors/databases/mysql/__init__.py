@@ -1,0 +1,34 @@
+"""Query and change MySQL and MariaDB: bound values, exact types, no write through a query."""
+
+from __future__ import annotations
+
+# The tools register themselves with the connector when their modules are read.
+from drawloom.connectors.databases.mysql import (
+    keyed,
+    loading,
+    planning,
+    planning_forms,
+    routines,
+    schema,
+    shapes,
+    streams,
+    tables,
+    tools,
+    transactions,
+)
+from drawloom.connectors.databases.mysql.connection import connector
+
+__all__ = [
+    "connector",
+    "keyed",
+    "loading",
+    "planning",
+    "planning_forms",
+    "routines",
+    "schema",
+    "shapes",
+    "streams",
+    "tables",
+    "tools",
+    "transactions",
+]

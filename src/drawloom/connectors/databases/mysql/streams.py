@@ -1,0 +1,142 @@
+"""Rows of a SELECT, however many, read portion by portion behind the key of the last one."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
+
+from drawloom.connectors.databases.mysql.binding import bound, literal, quoted, read_statement
+from drawloom.connectors.databases.mysql.connection import connector
+from drawloom.connectors.databases.mysql.keys import KeyColumn, key_columns
+from drawloom.connectors.databases.mysql.tools import Args, Sql
+from drawloom.connectors.databases.mysql.values import Column, list_reader, names_of
+from drawloom.errors import invalid
+from drawloom.sdk import Chunk, Context, Json, Row
+
+if TYPE_CHECKING:
+    from drawloom.connectors.databases.mysql.client import Client
+
+StreamKey = Annotated[
+    str | Annotated[list[str], Field(min_length=1)],
+    Field(description="Columns of the result that tell its rows apart; best those of an index."),
+]
+
+# Rows of one query at least: with small batches a query for each would cost more than its rows.
+_PORTION = 1_000
+
+
+@connector.tool(effect="read")
+async def stream(
+    client: Client, sql: Sql, key: StreamKey, context: Context, args: Args = None
+) -> AsyncIterator[Chunk[Row]]:
+    """Read the rows of one SELECT, however many, as a stream for a `for_each`.
+
+    Rows come in the order of *key*, and the key of the last one is the cursor: a run
+    goes on behind it, and rows that are added there meanwhile come too. A key that is
+    null, or that two rows share, is an error. The rows are read in portions, each by
+    a query of its own, so that no connection is held while a chain works on them: an
+    index on the key keeps those quick.
+    """
+    named = [key] if isinstance(key, str) else key
+    query = await _opened(client, sql, args or [], named, new=context.after is None)
+    after = context.after
+    portion = context.batch * -(-_PORTION // context.batch)  # no chunk stands across two
+    more = True
+    while more:
+        rows, more = await query.behind(after, portion)
+        for at in range(0, len(rows), context.batch):
+            items = rows[at : at + context.batch]
+            after = [items[-1][column] for column in named]
+            yield Chunk(items, after)
+
+
+async def _opened(
+    client: Client, sql: str, args: list[Json], named: list[str], *, new: bool
+) -> _Portions:
+    """The query, once it is known to be sound: one SELECT, its values, its key."""
+    statement = read_statement(sql)
+    if len(set(named)) < len(named):
+        raise invalid("key names a column twice", path="/key")
+    async with client.reading(clean=statement.clean) as session:
+        body = _body(bound(session.connection, statement, args))
+        described = await session.run(f"SELECT * {body} LIMIT 0")
+        columns = described.columns
+        names_of(columns)
+        query = _Portions(client, body, columns, key_columns(columns, named), statement.clean)
+        if new:  # a row without a key is behind no other, and would never be seen again
+            [(lacking,)] = await session.rows(query.lacking())
+            if lacking:
+                raise invalid(f"the key ({', '.join(named)}) is null in a row", path="/key")
+    return query
+
+
+def _body(sql: str) -> str:
+    """The SELECT as a table. A comment may end the SQL: what follows needs a line of its own."""
+    return f"FROM ({sql.rstrip().rstrip(';')}\n) AS q"
+
+
+class _Portions:
+    """The SELECT, wrapped so that it gives what is behind a key, and tells keys that repeat."""
+
+    def __init__(
+        self, client: Client, body: str, columns: list[Column], key: list[KeyColumn], clean: bool
+    ) -> None:
+        self._client, self._body, self._clean = client, body, clean
+        self._names = [column.name for column in columns]
+        self._read = list_reader(columns)
+        self._key = key
+        self._again = "again"
+        while self._again in [name.lower() for name in self._names]:
+            self._again += "_"
+
+    def lacking(self) -> str:
+        """Asks for a row whose key is null."""
+        null = " OR ".join(f"{column.sql('q')} IS NULL" for column in self._key)
+        return f"SELECT EXISTS (SELECT * {self._body} WHERE {null})"
+
+    async def behind(self, after: list[Json] | None, most: int) -> tuple[list[Row], bool]:
+        """The next rows, and whether there are more. One too many is asked for."""
+        async with self._client.reading(clean=self._clean) as session:
+            where = "" if after is None else f"WHERE {self._behind(session.connection, after)}"
+            async with session.reading(self._sql(where, most + 1)) as cursor:
+                found = list(await cursor.fetch(most + 1))
+                await cursor.fetch(1)  # the end, and with it whether all was sent
+        if again := [record for record in found if record[-1]]:
+            raise self._repeated(dict(zip(self._names, self._read(again[0][:-1]), strict=True)))
+        rows = [dict(zip(self._names, self._read(one[:-1]), strict=True)) for one in found[:most]]
+        return rows, len(found) > most
+
+    def _sql(self, where: str, most: int) -> str:
+        """Whether a key is that of the row before is for the server to say, for 1.0 is 1.00."""
+        inner, outer = (", ".join(one.sql(at) for one in self._key) for at in ("q", "p"))
+        same = " AND ".join(f"{one.sql('p')} <=> LAG({one.sql('p')}) OVER w" for one in self._key)
+        return (
+            f"SELECT p.*, {same} AS {quoted(self._again)}"
+            f" FROM (SELECT q.* {self._body} {where} ORDER BY {inner} LIMIT {most}) AS p"
+            f" WINDOW w AS (ORDER BY {outer}) ORDER BY {outer}"
+        )
+
+    def _behind(self, connection: Any, after: list[Json]) -> str:
+        """(a, b) > (x, y), in words that an index is used for."""
+        if not isinstance(after, list) or len(after) != len(self._key):
+            raise invalid("the cursor is none of this key", path="/key")
+        values = [
+            literal(connection, column.encode(value))
+            for column, value in zip(self._key, after, strict=True)
+        ]
+        names = [column.sql("q") for column in self._key]
+        sql = f"{names[-1]} > {values[-1]}"
+        for name, value in zip(names[-2::-1], values[-2::-1], strict=True):
+            sql = f"{name} >= {value} AND ({name} > {value} OR ({sql}))"
+        return sql
+
+    def _repeated(self, row: Row) -> Exception:
+        values = ", ".join(str(row[column.name]) for column in self._key)
+        named = ", ".join(column.name for column in self._key)
+        return invalid(
+            f"the key ({named}) does not tell the rows apart: two have ({values});"
+            " add a column to it",
+            path="/key",
+        )

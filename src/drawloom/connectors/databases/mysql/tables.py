@@ -1,0 +1,113 @@
+"""Typed forms: select, insert, upsert, update and delete, by names and values instead of SQL."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
+
+from drawloom.connectors.databases.mysql.changing import (
+    Changed,
+    Inserted,
+    delete_rows,
+    expected,
+    insert_rows,
+    update_rows,
+)
+from drawloom.connectors.databases.mysql.columns import table_of
+from drawloom.connectors.databases.mysql.connection import connector
+from drawloom.connectors.databases.mysql.forms import Order, Where, where_sql
+from drawloom.connectors.databases.mysql.tools import Limit, Rows, fetch
+from drawloom.connectors.databases.mysql.values import names_of, row_reader
+from drawloom.sdk import Row
+
+if TYPE_CHECKING:
+    from drawloom.connectors.databases.mysql.client import Client
+    from drawloom.connectors.databases.mysql.columns import Table
+
+TableName = Annotated[str, Field(min_length=1, description="The table's name, as it is: not SQL.")]
+Key = Annotated[list[str], Field(min_length=1, description="Columns that tell rows apart.")]
+Values = Annotated[Row, Field(min_length=1, description="A value for each column to change.")]
+Expect = Annotated[
+    int | None, Field(ge=0, description="How many rows must be found; else nothing is changed.")
+]
+
+
+@connector.tool(effect="read")
+async def select(
+    client: Client,
+    table: TableName,
+    columns: Annotated[list[str] | None, Field(min_length=1)] = None,
+    where: Where | None = None,
+    order_by: list[Order] | None = None,
+    limit: Limit = None,
+) -> Rows:
+    """Read rows of one table; all of its columns unless `columns` names some."""
+    async with client.reading() as session:
+        found = await table_of(session, table, is_mariadb=client.is_mariadb(session.connection))
+        listed = [found.column(name, "columns").sql for name in columns or []]
+        sql = f"SELECT {', '.join(listed) or '*'} FROM {found.sql}"
+        sql += f" WHERE {where_sql(found, where)}" if where else ""
+        sql += _ordered(found, order_by or [])
+        async with session.reading(sql) as cursor:
+            names = names_of(cursor.columns)
+            read = row_reader(found.reading(cursor.columns))
+            rows, truncated = await fetch(cursor, read, limit, client)
+    return Rows(rows=rows, columns=names, count=len(rows), truncated=truncated)
+
+
+@connector.tool(effect="once")
+async def insert(client: Client, table: TableName, rows: list[Row]) -> Inserted:
+    """Add rows to a table, all or none. All have the fields that the first one has.
+
+    Each value is converted by the type of its column, or refused with its place.
+    It is `once`: a second time adds them again. See `mysql.insert_keyed`.
+    """
+    async with client.writing() as session:
+        return await insert_rows(client, session, table, rows)
+
+
+@connector.tool(effect="idempotent")
+async def upsert(client: Client, table: TableName, rows: list[Row], key: Key) -> Inserted:
+    """Add rows, or change those that are there with the same key; all or none.
+
+    `key` is the primary key or a unique index, and the only one that a row can
+    collide on. Of two rows with one key the later wins. Only the columns that
+    the rows have are changed.
+    """
+    async with client.writing() as session:
+        return await insert_rows(client, session, table, rows, key)
+
+
+@connector.tool(effect="idempotent")
+async def update(
+    client: Client, table: TableName, set: Values, where: Where, expect: Expect = None
+) -> Changed:
+    """Give columns a value in the rows of which `where` holds.
+
+    It is `idempotent`, for the values are given and not computed: what a second
+    time finds it leaves as it is. `expect` makes it a conflict to find more or fewer.
+    """
+    async with client.writing() as session:
+        return expected(await update_rows(client, session, table, set, where), expect)
+
+
+@connector.tool(effect="idempotent")
+async def delete(client: Client, table: TableName, where: Where, expect: Expect = None) -> Changed:
+    """Delete the rows of which `where` holds.
+
+    With `expect`, a second time after an outcome that nobody knows is a conflict.
+    """
+    async with client.writing() as session:
+        return expected(await delete_rows(client, session, table, where), expect)
+
+
+def _ordered(table: Table, order: list[Order]) -> str:
+    if not order:
+        return ""
+    parts = [
+        table.column(one["column"], f"order_by[{at}]").sql
+        + (" DESC" if one.get("descending") else "")
+        for at, one in enumerate(order)
+    ]
+    return f" ORDER BY {', '.join(parts)}"
