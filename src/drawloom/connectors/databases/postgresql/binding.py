@@ -7,7 +7,7 @@ composites, arrays of them, and the check that a row can be an object.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from drawloom.errors import invalid
@@ -56,13 +56,21 @@ async def parameters(
     connection: Any, statement: Any, args: list[Json], run: int | None = None
 ) -> list[Any]:
     """*args* as the driver takes them. *run* counts the lists of execute_many."""
-    types = statement.get_parameters()
+    count = len(statement.get_parameters())
     where = "args" if run is None else f"args[{run}]"
-    if len(args) != len(types):
-        raise invalid(f"the SQL has {len(types)} parameters, {where} has {len(args)}")
+    if len(args) != count:
+        raise invalid(f"the SQL has {count} parameters, {where} has {len(args)}")
+    places = [f"{where}[{place}] (${place + 1})" for place in range(count)]
+    return await bound(connection, statement, args, places)
+
+
+async def bound(
+    connection: Any, statement: Any, args: Sequence[Json], places: Sequence[str]
+) -> list[Any]:
+    """*args* as the driver takes them, one for each parameter; *places* tells where they stand."""
     return [
-        await _parameter(connection, kind, value, f"{where}[{place}] (${place + 1})")
-        for place, (kind, value) in enumerate(zip(types, args, strict=True))
+        await _parameter(connection, kind, value, place)
+        for kind, value, place in zip(statement.get_parameters(), args, places, strict=True)
     ]
 
 
