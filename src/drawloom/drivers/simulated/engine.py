@@ -387,9 +387,7 @@ class SimulatedEngine:
 
     async def _answer(self, active: Active, command: CallTool, tool: Tool) -> Any:
         step, run_id = command.step, active.run.run_id
-        item = "" if command.item is None else f"[{command.item}]"
-        key = f"{run_id}/{step.name}{item}"
-        context = Context(run_id, step.name, command.call, key, command.attempt)
+        context = Context(run_id, step.name, command.call, command.key(run_id), command.attempt)
         prepared = self._hands.prepared(tool)
         slot = None if step.slot is None else active.bindings.get(step.slot, step.slot)
         if prepared.is_async or prepared.isolated or slot is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 # The tools register themselves with the connector when their modules are read.
 from drawloom.connectors.databases.postgresql import (
+    effects,
     narrowing,
     planning,
     streams,
@@ -12,4 +13,4 @@ from drawloom.connectors.databases.postgresql import (
 )
 from drawloom.connectors.databases.postgresql.connection import connector
 
-__all__ = ["connector", "narrowing", "planning", "streams", "tables", "tools"]
+__all__ = ["connector", "effects", "narrowing", "planning", "streams", "tables", "tools"]

@@ -34,6 +34,7 @@ class Client:
         self._options = options
         self._opening = asyncio.Lock()
         self._made: Any = None
+        self.effects_table = ""  # see `effects`; "" until it was looked up
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[asyncpg.Connection[Any]]:
@@ -42,9 +43,12 @@ class Client:
             yield connection
 
     @asynccontextmanager
-    async def writing(self) -> AsyncIterator[asyncpg.Connection[Any]]:
-        """A connection in a transaction that commits at the end, or not at all."""
-        async with self._transaction(readonly=False) as connection:
+    async def writing(self, **transaction: Any) -> AsyncIterator[asyncpg.Connection[Any]]:
+        """A connection in a transaction that commits at the end, or not at all.
+
+        *transaction* is what the driver takes: isolation, readonly, deferrable.
+        """
+        async with self._transaction(**transaction) as connection:
             with _telling_of_standby():
                 yield connection
 
@@ -80,10 +84,10 @@ class Client:
             await self._made.release(connection)
 
     @asynccontextmanager
-    async def _transaction(self, *, readonly: bool) -> AsyncIterator[asyncpg.Connection[Any]]:
+    async def _transaction(self, **transaction: Any) -> AsyncIterator[asyncpg.Connection[Any]]:
         async with self._connection() as connection, AsyncExitStack() as stack:
             try:
-                await stack.enter_async_context(connection.transaction(readonly=readonly))
+                await stack.enter_async_context(connection.transaction(**transaction))
             except Exception as exc:  # it broke while it lay in the pool: nothing was asked of it
                 raise ToolError(self._unreachable(exc)) from exc
             yield connection

@@ -9,6 +9,7 @@ from pydantic import Field
 from drawloom.connectors.databases.postgresql.binding import bound, prepare
 from drawloom.connectors.databases.postgresql.catalogue import Relation, find_relation
 from drawloom.connectors.databases.postgresql.connection import connector
+from drawloom.connectors.databases.postgresql.effects import once
 from drawloom.connectors.databases.postgresql.filters import (
     Binder,
     Filter,
@@ -34,7 +35,7 @@ from drawloom.connectors.databases.postgresql.writing import (
     naming,
     update_on,
 )
-from drawloom.sdk import Row
+from drawloom.sdk import Context, Row
 
 if TYPE_CHECKING:
     from drawloom.connectors.databases.postgresql.client import Client
@@ -90,25 +91,29 @@ def selection(
     return f"SELECT {listed} FROM {relation.sql}{where_clause(relation, where, binder)}"
 
 
-@connector.tool(effect="once")
+@connector.tool(effect="keyed")
 async def insert(
     client: Client,
     table: Table,
     rows: list[Row],
+    context: Context,
     schema: Schema = None,
     missing: Missing = "error",
     returning: Returning = None,
 ) -> Changes:
-    """Add rows to a table, all or none.
+    """Add rows to a table, all or none, and once however often the engine calls.
 
     Columns that no row names get their defaults. `rows` of the result has what
     `returning` asks for, in the order of the rows that went in.
     """
-    async with client.writing() as connection:
-        return await insert_on(
+    return await once(
+        client,
+        context.key,
+        lambda connection: insert_on(
             connection, client.settings.max_rows,
             table=table, rows=rows, schema=schema, missing=missing, returning=returning,
-        )  # fmt: skip
+        ),
+    )  # fmt: skip
 
 
 @connector.tool(effect="idempotent")
@@ -133,36 +138,52 @@ async def upsert(
         )  # fmt: skip
 
 
-@connector.tool(effect="once")
+@connector.tool(effect="keyed")
 async def update(
     client: Client,
     table: Table,
     values: Annotated[Row, Field(description="The new value of each column to change.")],
+    context: Context,
     where: Where = None,
     all: Everything = False,
     schema: Schema = None,
     returning: Returning = None,
 ) -> Changes:
-    """Change the rows of a table that a filter finds. Without one, `all: true` must say so."""
-    async with client.writing() as connection:
-        return await update_on(
+    """Change the rows of a table that a filter finds, once however often the engine calls.
+
+    Without a filter, `all: true` must say so. A repeated call changes no rows that came
+    to fit the filter since, and gives what the first one gave.
+    """
+    return await once(
+        client,
+        context.key,
+        lambda connection: update_on(
             connection, client.settings.max_rows, table=table, values=values, where=where,
             all=all, schema=schema, returning=returning,
-        )  # fmt: skip
+        ),
+    )  # fmt: skip
 
 
-@connector.tool(effect="once")
+@connector.tool(effect="keyed")
 async def delete(
     client: Client,
     table: Table,
+    context: Context,
     where: Where = None,
     all: Everything = False,
     schema: Schema = None,
     returning: Returning = None,
 ) -> Changes:
-    """Delete the rows of a table that a filter finds. Without one, `all: true` must say so."""
-    async with client.writing() as connection:
-        return await delete_on(
+    """Delete the rows of a table that a filter finds, once however often the engine calls.
+
+    Without a filter, `all: true` must say so. A repeated call gives what the first one
+    gave, the deleted rows of `returning` included.
+    """
+    return await once(
+        client,
+        context.key,
+        lambda connection: delete_on(
             connection, client.settings.max_rows, table=table, where=where,
             all=all, schema=schema, returning=returning,
-        )  # fmt: skip
+        ),
+    )  # fmt: skip
