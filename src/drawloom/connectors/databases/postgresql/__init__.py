@@ -10,7 +10,17 @@ from drawloom.connectors.databases.postgresql import (
     streams,
     tables,
     tools,
+    transactions,
 )
 from drawloom.connectors.databases.postgresql.connection import connector
 
-__all__ = ["connector", "effects", "narrowing", "planning", "streams", "tables", "tools"]
+__all__ = [
+    "connector",
+    "effects",
+    "narrowing",
+    "planning",
+    "streams",
+    "tables",
+    "tools",
+    "transactions",
+]

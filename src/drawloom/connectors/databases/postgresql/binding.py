@@ -27,9 +27,15 @@ _FIELDS_OF_COMPOSITE = """
 """
 
 
+_LEADING = r"(?:\s|;|--[^\n]*\n|/\*.*?\*/)*"
 # The driver has no place for the rows: it would wait for them, or drop them.
 _COPY_HERE = re.compile(
-    r"(?:\s|--[^\n]*\n|/\*.*?\*/)*copy\b.*\b(?:from\s+stdin|to\s+stdout)\b",
+    _LEADING + r"copy\b.*\b(?:from\s+stdin|to\s+stdout)\b", re.IGNORECASE | re.DOTALL
+)
+# It would end what other statements stand in.
+_ENDS = re.compile(
+    _LEADING
+    + r"(?:begin|start|commit|end|rollback|abort|savepoint|release|prepare\s+transaction)\b",
     re.IGNORECASE | re.DOTALL,
 )
 
@@ -38,6 +44,10 @@ async def prepare(connection: Any, sql: str) -> Any:
     """The statement, with its types. Refuses what would pass rows by another way."""
     if _COPY_HERE.match(sql):
         raise invalid("COPY has no STDIN or STDOUT here; use execute_many, or query")
+    if _ENDS.match(sql):
+        raise invalid(
+            "a step is a transaction of its own: BEGIN, COMMIT, ROLLBACK and SAVEPOINT are refused"
+        )
     return await connection.prepare(sql)
 
 

@@ -74,7 +74,7 @@ async def test_the_stream_of_the_readme(
 ) -> None:
     more = "INSERT INTO orders SELECT n, 'a', '2020-01-01' FROM generate_series(1, 1500) AS n"
     await orders(postgresql_server, postgresql, more)
-    text = README[2]
+    text = README[3]
     assert await run(project, text) == {"batches": 2}
     lines = (tmp_path / "orders.jsonl").read_text().splitlines()
     assert lines[-1] == '{"id":1500,"email":"a","total":null}'
@@ -88,6 +88,19 @@ async def test_the_tables_of_the_readme(project: Project, postgresql_server, pos
     )
     await connection.close()
     assert await run(project, README[1]) == {"reminded": [{"id": 1}]}
+
+
+async def test_the_transaction_of_the_readme(
+    project: Project, postgresql_server, postgresql
+) -> None:
+    connection = await postgresql_server.connect(postgresql["database"])
+    await connection.execute(
+        "CREATE TABLE stock (place text, n int); CREATE TABLE moves (id int PRIMARY KEY, n int);"
+        " INSERT INTO stock VALUES ('here', 3), ('there', 0); INSERT INTO moves VALUES (7, 1)"
+    )
+    assert await run(project, README[2]) == {"changes": 2, "noted": False}
+    assert await connection.fetchval("SELECT n FROM stock WHERE place = 'there'") == 3
+    await connection.close()
 
 
 async def orders(postgresql_server, postgresql, sql: str) -> None:
