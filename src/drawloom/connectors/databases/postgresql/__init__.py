@@ -4,7 +4,9 @@ from __future__ import annotations
 
 # The tools register themselves with the connector when their modules are read.
 from drawloom.connectors.databases.postgresql import (
+    copying,
     effects,
+    introspection,
     narrowing,
     planning,
     streams,
@@ -16,7 +18,9 @@ from drawloom.connectors.databases.postgresql.connection import connector
 
 __all__ = [
     "connector",
+    "copying",
     "effects",
+    "introspection",
     "narrowing",
     "planning",
     "streams",

@@ -79,12 +79,13 @@ async def bound(
 ) -> list[Any]:
     """*args* as the driver takes them, one for each parameter; *places* tells where they stand."""
     return [
-        await _parameter(connection, kind, value, place)
+        await bound_cell(connection, kind, value, place)
         for kind, value, place in zip(statement.get_parameters(), args, places, strict=True)
     ]
 
 
-async def _parameter(connection: Any, kind: Type, value: Json, place: str) -> Any:
+async def bound_cell(connection: Any, kind: Type, value: Json, place: str) -> Any:
+    """One value as the driver takes it for that type. Raises `ToolError` (invalid)."""
     if value is None:
         return None
     if kind.kind == "array" and not isinstance(value, list):
@@ -134,7 +135,7 @@ def _objects(value: Json) -> list[dict[str, Json]]:
 
 def row_reader(statement: Any) -> Callable[[Any], Row]:
     """What makes an object of a record. Columns whose codec gave JSON are left alone."""
-    plan = [(a.name, _is_done(a.type)) for a in statement.get_attributes()]
+    plan = [(a.name, is_plain_type(a.type)) for a in statement.get_attributes()]
     if all(done for _, done in plan):
         return dict
 
@@ -156,7 +157,8 @@ _DONE = frozenset(
 )
 
 
-def _is_done(kind: Type) -> bool:
+def is_plain_type(kind: Type) -> bool:
+    """Whether a type's codec alone gives and takes chain values."""
     return kind.kind == "scalar" and kind.schema == "pg_catalog" and kind.name in _DONE
 
 

@@ -103,6 +103,14 @@ async def test_the_transaction_of_the_readme(
     await connection.close()
 
 
+async def test_the_file_of_the_readme(
+    project: Project, tmp_path: Path, postgresql_server, postgresql
+) -> None:
+    (tmp_path / "orders.csv").write_text("id,email,total\n1,a,1.50\n2,b,2.00\n")
+    await orders(postgresql_server, postgresql, "")
+    assert await run(project, README[4]) == {"loaded": 2}
+
+
 async def orders(postgresql_server, postgresql, sql: str) -> None:
     connection = await postgresql_server.connect(postgresql["database"])
     await connection.execute(
