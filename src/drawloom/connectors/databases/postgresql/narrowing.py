@@ -29,7 +29,11 @@ _SCHEMAS: Mapping[str, Any] = {
     **dict.fromkeys(("uuid", "bytea", "inet", "cidr", "macaddr", "bit", "bit varying"), _TEXT),
     **dict.fromkeys(("date", "interval"), _TEXT),
     **dict.fromkeys(
-        (f"{kind} {zone} time zone" for kind in ("time", "timestamp") for zone in ("with", "without")),
+        (
+            f"{kind} {zone} time zone"
+            for kind in ("time", "timestamp")
+            for zone in ("with", "without")
+        ),
         _TEXT,
     ),
 }
