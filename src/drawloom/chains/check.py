@@ -14,6 +14,7 @@ from drawloom.chains.check_tests import check_tests
 from drawloom.chains.document import Chain
 from drawloom.chains.findings import Finding
 from drawloom.chains.loading import read_source, salvage
+from drawloom.chains.narrowing import Described
 from drawloom.chains.reading import Limits
 from drawloom.chains.structure import structural_findings
 from drawloom.chains.subchains import FindChain
@@ -21,15 +22,18 @@ from drawloom.errors import ChainInvalid
 
 
 def check(
-    chain: Chain, catalogue: ToolFinder, find_chain: FindChain | None = None
+    chain: Chain,
+    catalogue: ToolFinder,
+    find_chain: FindChain | None = None,
+    described: Described | None = None,
 ) -> tuple[Finding, ...]:
     """Everything that is wrong with *chain*, in the order of its text.
 
-    *catalogue* gives the tools, *find_chain* the chains that it starts. Nothing
-    runs, and nothing is opened.
+    *catalogue* gives the tools, *find_chain* the chains that it starts, *described*
+    what is known of the services (see `narrowing`). Nothing runs, and nothing is opened.
     """
     structure = structural_findings(chain.document, chain.source) if chain.document else ()
-    return _in_order([*structure, *_meaning(chain, catalogue, find_chain)])
+    return _in_order([*structure, *_meaning(chain, catalogue, find_chain, described)])
 
 
 def check_text(
@@ -39,6 +43,7 @@ def check_text(
     file: str | None = None,
     limits: Limits | None = None,
     find_chain: FindChain | None = None,
+    described: Described | None = None,
 ) -> tuple[Finding, ...]:
     """`check` of YAML or JSON text: what is wrong with the text and with the chain, all at once.
 
@@ -50,16 +55,23 @@ def check_text(
     except ChainInvalid as exc:
         return exc.findings
     chain, findings = salvage(document, source)
-    meaning = _meaning(chain, catalogue, find_chain) if chain else ()
+    meaning = _meaning(chain, catalogue, find_chain, described) if chain else ()
     return _in_order([*findings, *meaning])
 
 
-def _meaning(chain: Chain, catalogue: ToolFinder, find_chain: FindChain | None) -> list[Finding]:
-    desk = Desk(chain, catalogue, find_chain)
+def _meaning(
+    chain: Chain,
+    catalogue: ToolFinder,
+    find_chain: FindChain | None,
+    described: Described | None,
+) -> list[Finding]:
+    desk = Desk(chain, catalogue, find_chain, described)
     with suppress(Enough):
         check_inputs(desk)
         check_constructs(desk)
         check_steps(desk)
+        for step in desk.tools:
+            desk.output_schema(step)
         check_references(desk)
         check_conditions(desk)
         check_graph(desk)

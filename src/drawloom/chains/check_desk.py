@@ -10,9 +10,11 @@ from typing import Any, Protocol
 from drawloom.chains.document import Chain
 from drawloom.chains.findings import MOST_FINDINGS, Finding, Severity, enough, pointer_of
 from drawloom.chains.loading import NO_TOOL
+from drawloom.chains.narrowing import Described, output_of
 from drawloom.chains.rules import RULES
 from drawloom.chains.subchains import FindChain
 from drawloom.dataflow.compatibility import SchemaCompat
+from drawloom.errors import Failure, ToolError
 from drawloom.policies import Effect
 
 
@@ -55,7 +57,11 @@ class Desk:
     """One check. *path* is always the way into the document, as keys and indices."""
 
     def __init__(
-        self, chain: Chain, tools: ToolFinder, find_chain: FindChain | None = None
+        self,
+        chain: Chain,
+        tools: ToolFinder,
+        find_chain: FindChain | None = None,
+        described: Described | None = None,
     ) -> None:
         self.chain = chain
         self.find_chain = find_chain
@@ -64,6 +70,8 @@ class Desk:
         self.reads: list[Read] = []
         self.undoing: dict[str, CheckedTool] = {}  # what undoes each step
         self._finder = tools
+        self._described = described
+        self._outputs: dict[str, dict[str, Any]] = {}
         self._reported: set[tuple[Any, ...]] = set()
 
     @cached_property
@@ -89,6 +97,26 @@ class Desk:
                 suggestion=more or "see `drawloom tools list`",
             )  # fmt: skip
             return None
+
+    def output_schema(self, step: str) -> dict[str, Any]:
+        """What a call of a step with a known tool gives, and a finding where that cannot be."""
+        if step not in self._outputs:
+            tool, written = self.tools[step], self.chain.steps[step]
+            try:
+                schema = output_of(tool, written.with_, written.on, self._described)
+            except ToolError as exc:
+                schema = output_of(tool, written.with_, written.on)
+                self._report_refuted(step, exc.failure)
+            self._outputs[step] = schema
+        return self._outputs[step]
+
+    def _report_refuted(self, step: str, failure: Failure) -> None:
+        way = str((failure.details or {}).get("path", "")).split("/")[1:]
+        path = [int(part) if part.isdigit() else part for part in way]
+        more = "save the catalogue anew if it is out of date"
+        self.report(
+            "not-in-catalogue", failure.message, ("steps", step, "with", *path), suggestion=more
+        )
 
     @property
     def find_tool(self) -> Callable[[str], Any]:

@@ -137,7 +137,7 @@ def _step_output(desk: Desk, name: str, *, whole: bool) -> Any:
     tool = desk.tools.get(name)
     if tool is None:
         return None
-    schema = _literal_output(desk.chain.steps[name]) or dict(tool.output_schema)
+    schema = _literal_output(desk.chain.steps[name]) or desk.output_schema(name)
     if desk.chain.steps[name].for_each is None or not whole:
         return schema
     inner = {k: v for k, v in schema.items() if k != "$defs"}

@@ -48,6 +48,7 @@ class ChangedTool:
     output_schema: Mapping[str, Any]
     streams: bool = False
     item_schema: Mapping[str, Any] = field(default_factory=dict)  # of a tool that streams
+    narrower: Any = None
 
 
 class ChangedCatalogue:
@@ -71,7 +72,21 @@ def changed_tool(tool: Any, changes: list[Change]) -> ChangedTool:
     )  # fmt: skip
     for change in changes:
         found = change(found)
-    return found
+    return replace(found, narrower=_still_true(tool, found))
+
+
+def _still_true(tool: Any, changed: ChangedTool) -> Any:
+    """What the tool tells of its output, but of fields that the change has left as they are."""
+    narrower = getattr(tool, "narrower", None)
+    if narrower is None:
+        return None
+    was, is_ = (one.output_schema.get("properties", {}) for one in (tool, changed))
+
+    def narrowed(given: Any, described: Any) -> Any:
+        told = narrower(given, described)
+        return {name: each for name, each in told.items() if was.get(name) == is_.get(name)}
+
+    return narrowed
 
 
 def impact_of(

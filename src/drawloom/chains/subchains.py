@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from drawloom.chains.document import Chain, Step
+from drawloom.chains.narrowing import output_of
 from drawloom.chains.plan import Plan, PlanStep, ToolSpec
 from drawloom.dataflow.navigation import at
 from drawloom.dataflow.references import Template
@@ -171,7 +172,7 @@ def _referenced(source: str, plan: Plan) -> dict[str, Any]:
     step = plan.by_name[str(path[1])]
     if step.items is not None or step.lookup is not None or step.construct == "stream":
         return {}
-    place = at(dict(step.spec.output_schema), path[2:])
+    place = at(output_of(step.spec, step.arguments.source, step.slot), path[2:])
     known = place.found and not place.mapped and isinstance(place.schema, Mapping)
     schema = dict(place.schema) if known else {}
     # A part of a schema that points elsewhere in it is not taken out of it.

@@ -31,6 +31,14 @@ def check(
     files: Annotated[tuple[Path, ...], Parameter(name="FILE", help="Chains, as YAML or JSON.")],
     /,
     *,
+    catalogue: Annotated[
+        list[str] | None,
+        Parameter(
+            name="--catalogue",
+            negative="",
+            help="[SLOT=]FILE: what a database holds, as its tool `catalogue` told.",
+        ),
+    ] = None,
     json: AsJson = False,
     sarif: Annotated[
         bool, Parameter(name="--sarif", negative="", help="SARIF 2.1.0, for code review.")
@@ -40,6 +48,10 @@ def check(
     """Find what is wrong with chains, without running them.
 
     All findings are shown at once, each with its place, the line and what to do.
+    With --catalogue the tables and columns that steps name are checked, and their rows
+    have types. `drawloom tools call postgresql.catalogue > FILE` saves one; without
+    SLOT it is of every connection of that kind.
+
     Exit codes: 0 no errors (warnings may be), 1 errors, 2 a file that is no chain.
 
     With --json: {files, errors, warnings, unreadable, findings}, where a
@@ -49,17 +61,22 @@ def check(
     For example:
       drawloom check chain.yaml
       drawloom check flows/*.yaml --sarif > findings.sarif
+      drawloom check chain.yaml --catalogue db=shop.json
     """
     from drawloom.cli.terminal import say
     from drawloom.errors import ValueInvalid
 
     if not files:
         raise ValueInvalid("name at least one chain to check")
+    from drawloom.project.described import read_described
+
     findings: list[Finding] = []
     unreadable: list[str] = []
     for file in files:
         try:
-            found = project_of(project, file).findings_in(file)
+            home = project_of(project, file)
+            described = read_described(catalogue or (), home.catalogue)
+            found = home.findings_in(file, described)
         except ValueInvalid as exc:
             unreadable.append(str(exc))
             continue

@@ -160,6 +160,13 @@ class CallTool(Struct, frozen=True, gc=False):
     args: dict[str, Any]
     attempt: int
     item: int | None = None
+    passes: int = 0  # of a repeat: those before this one
+
+    def key(self, run_id: str) -> str:
+        """The idempotency key of the call: that of every attempt at it, and of no other call."""
+        item = "" if self.item is None else f"[{self.item}]"
+        again = f"*{self.passes}" if self.passes else ""
+        return f"{run_id}/{self.step.name}{item}{again}"
 
 
 class StartChild(Struct, frozen=True, gc=False):

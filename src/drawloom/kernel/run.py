@@ -461,7 +461,8 @@ class Run:
         elif args is None:
             streaming.fetch(self, life)
         else:
-            self._commands.append(CallTool(call, life.step, args, life.attempt, life.item))
+            command = CallTool(call, life.step, args, life.attempt, life.item, life.passes)
+            self._commands.append(command)
 
     def _registered(self, life: Life, args: dict[str, Any] | None) -> str:
         """The id of the next call, which is under way from now on."""

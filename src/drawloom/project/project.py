@@ -8,6 +8,7 @@ from pathlib import Path
 
 from drawloom.chains import Chain, Plan, compile_chain, load
 from drawloom.chains.findings import Finding, did_you_mean, errors_of
+from drawloom.chains.narrowing import Described
 from drawloom.chains.reading import Limits
 from drawloom.doors import Doors
 from drawloom.drivers.embedded import STORE, Engine
@@ -79,15 +80,18 @@ class Project:
 
         return tuple(check(chain, self.catalogue, self.find_chain))
 
-    def findings_in(self, path: Path) -> tuple[Finding, ...]:
+    def findings_in(self, path: Path, described: Described | None = None) -> tuple[Finding, ...]:
         """`findings` of the file *path*, what is wrong with its text included.
 
-        Raises `ValueInvalid` where the file cannot be read.
+        *described* is what is known of the services, by slot or connector. Raises
+        `ValueInvalid` where the file cannot be read.
         """
         from drawloom.chains.check import check_text
 
-        content = read_bytes(path)
-        return check_text(content, self.catalogue, file=str(path), find_chain=self.find_chain)
+        return check_text(
+            read_bytes(path), self.catalogue,
+            file=str(path), find_chain=self.find_chain, described=described,
+        )  # fmt: skip
 
     def checked_plan(self, chain: Chain) -> Plan:
         """The plan of a chain without errors; else `ChainInvalid` with the findings."""

@@ -13,6 +13,7 @@ from drawloom.errors import Failure, FailureKind
 from drawloom.policies import Effect
 from drawloom.sdk import schemas
 from drawloom.sdk.connection import Connection
+from drawloom.sdk.narrowing import Narrower
 from drawloom.sdk.streams import OUTPUT_SCHEMA, item_of
 
 # What the engine does itself: such a tool is a text with schemas, and is never called.
@@ -72,6 +73,7 @@ class Tool:
         self.barred = ""  # why it is switched off here
         self.construct = construct
         self.planner: ToolFunction | None = None
+        self.narrower: Narrower | None = None
         self.function = function
         self.readonly_input = readonly_input
         self.effect = effect
@@ -99,6 +101,11 @@ class Tool:
         """Register what tells, with nothing done, what a call would touch; see `sdk.planning`."""
         self.planner = planner
         return planner
+
+    def narrow(self, narrower: Narrower) -> Narrower:
+        """Register what tells the type of a call's output better; see `sdk.narrowing`."""
+        self.narrower = narrower
+        return narrower
 
     @cached_property
     def signature(self) -> schemas.Signature:

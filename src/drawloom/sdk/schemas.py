@@ -100,8 +100,11 @@ _PLAIN = (str, int, float, bool, type(None), Any)
 _ONLY_SAYS = ("annotated_types", "pydantic.fields", "builtins")
 
 
-def is_plain(annotation: Any) -> bool:
-    """Whether a JSON value of this type already is the Python value (no conversion needed)."""
+def is_plain(annotation: Any, within: frozenset[Any] = frozenset()) -> bool:
+    """Whether a JSON value of this type already is the Python value (no conversion needed).
+
+    *within* has the TypedDicts round it: one that holds itself is as plain as its rest.
+    """
     if any(annotation is plain for plain in _PLAIN):
         return True
     if item_of(annotation) is not None:
@@ -109,11 +112,15 @@ def is_plain(annotation: Any) -> bool:
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is typing.Annotated:
         added = annotation.__metadata__
-        return is_plain(arguments[0]) and all(type(a).__module__ in _ONLY_SAYS for a in added)
+        return is_plain(arguments[0], within) and all(
+            type(a).__module__ in _ONLY_SAYS for a in added
+        )
     if origin is typing.Literal:
         return True
     if origin in (list, dict, typing.Union, types.UnionType):
-        return all(is_plain(a) for a in arguments)
+        return all(is_plain(a, within) for a in arguments)
     if isinstance(annotation, type) and hasattr(annotation, "__required_keys__"):  # a TypedDict
-        return all(is_plain(hint) for hint in typing.get_type_hints(annotation).values())
+        hints = typing.get_type_hints(annotation).values()
+        inner = within | {annotation}
+        return annotation in within or all(is_plain(hint, inner) for hint in hints)
     return annotation in (list, dict)

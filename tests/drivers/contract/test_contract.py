@@ -157,6 +157,16 @@ async def test_every_attempt_has_the_same_key_and_every_item_its_own(driver: Dri
     assert driver.lab.keys == ["r/a", "r/a", "r/b[0]", "r/b[1]"]
 
 
+async def test_each_pass_of_a_repeat_has_a_key_of_its_own(driver: Driver) -> None:
+    result = await driver.run(
+        "{chain: c, steps: {a: {use: my.keyed, with: {v: '${(steps.a ?? 0) + 1}'},"
+        " repeat: {until: steps.a = 3}}}}",
+        run_id="r",
+    )
+    assert result.status == "succeeded", result.failure
+    assert driver.lab.keys == ["r/a", "r/a*1", "r/a*2"]
+
+
 async def test_an_expression_that_is_too_large_for_the_loop_is_evaluated_all_the_same(
     driver: Driver,
 ) -> None:

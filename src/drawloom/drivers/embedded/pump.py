@@ -546,12 +546,11 @@ class Pump:
 
     def _context(self, runner: Runner, command: CallTool) -> Context:
         step = command.step.name
-        item = "" if command.item is None else f"[{command.item}]"
 
         def say(message: str, data: dict[str, Any]) -> None:
             self.telling.line(runner, step, message, data)
 
-        key = f"{runner.run_id}/{step}{item}"
+        key = command.key(runner.run_id)
         return Context(runner.run_id, step, command.call, key, command.attempt, say)
 
     async def _evaluate(self, runner: Runner, command: Evaluate) -> None:

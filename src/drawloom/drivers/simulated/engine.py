@@ -370,9 +370,7 @@ class SimulatedEngine:
 
     async def _answer(self, active: Active, command: CallTool, tool: Tool) -> Any:
         step, run_id = command.step, active.run.run_id
-        item = "" if command.item is None else f"[{command.item}]"
-        key = f"{run_id}/{step.name}{item}"
-        context = Context(run_id, step.name, command.call, key, command.attempt)
+        context = Context(run_id, step.name, command.call, command.key(run_id), command.attempt)
         prepared = self._hands.prepared(tool)
         call = active.calls[command.call]
         connection, measured = call.connection, call.measured

@@ -3,7 +3,28 @@
 from __future__ import annotations
 
 # The tools register themselves with the connector when their modules are read.
-from drawloom.connectors.databases.postgresql import planning, streams, tools
+from drawloom.connectors.databases.postgresql import (
+    copying,
+    effects,
+    introspection,
+    narrowing,
+    planning,
+    streams,
+    tables,
+    tools,
+    transactions,
+)
 from drawloom.connectors.databases.postgresql.connection import connector
 
-__all__ = ["connector", "planning", "streams", "tools"]
+__all__ = [
+    "connector",
+    "copying",
+    "effects",
+    "introspection",
+    "narrowing",
+    "planning",
+    "streams",
+    "tables",
+    "tools",
+    "transactions",
+]

@@ -7,7 +7,7 @@ composites, arrays of them, and the check that a row can be an object.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from drawloom.errors import invalid
@@ -27,9 +27,15 @@ _FIELDS_OF_COMPOSITE = """
 """
 
 
+_LEADING = r"(?:\s|;|--[^\n]*\n|/\*.*?\*/)*"
 # The driver has no place for the rows: it would wait for them, or drop them.
 _COPY_HERE = re.compile(
-    r"(?:\s|--[^\n]*\n|/\*.*?\*/)*copy\b.*\b(?:from\s+stdin|to\s+stdout)\b",
+    _LEADING + r"copy\b.*\b(?:from\s+stdin|to\s+stdout)\b", re.IGNORECASE | re.DOTALL
+)
+# It would end what other statements stand in.
+_ENDS = re.compile(
+    _LEADING
+    + r"(?:begin|start|commit|end|rollback|abort|savepoint|release|prepare\s+transaction)\b",
     re.IGNORECASE | re.DOTALL,
 )
 
@@ -38,6 +44,10 @@ async def prepare(connection: Any, sql: str) -> Any:
     """The statement, with its types. Refuses what would pass rows by another way."""
     if _COPY_HERE.match(sql):
         raise invalid("COPY has no STDIN or STDOUT here; use execute_many, or query")
+    if _ENDS.match(sql):
+        raise invalid(
+            "a step is a transaction of its own: BEGIN, COMMIT, ROLLBACK and SAVEPOINT are refused"
+        )
     return await connection.prepare(sql)
 
 
@@ -56,17 +66,26 @@ async def parameters(
     connection: Any, statement: Any, args: list[Json], run: int | None = None
 ) -> list[Any]:
     """*args* as the driver takes them. *run* counts the lists of execute_many."""
-    types = statement.get_parameters()
+    count = len(statement.get_parameters())
     where = "args" if run is None else f"args[{run}]"
-    if len(args) != len(types):
-        raise invalid(f"the SQL has {len(types)} parameters, {where} has {len(args)}")
+    if len(args) != count:
+        raise invalid(f"the SQL has {count} parameters, {where} has {len(args)}")
+    places = [f"{where}[{place}] (${place + 1})" for place in range(count)]
+    return await bound(connection, statement, args, places)
+
+
+async def bound(
+    connection: Any, statement: Any, args: Sequence[Json], places: Sequence[str]
+) -> list[Any]:
+    """*args* as the driver takes them, one for each parameter; *places* tells where they stand."""
     return [
-        await _parameter(connection, kind, value, f"{where}[{place}] (${place + 1})")
-        for place, (kind, value) in enumerate(zip(types, args, strict=True))
+        await bound_cell(connection, kind, value, place)
+        for kind, value, place in zip(statement.get_parameters(), args, places, strict=True)
     ]
 
 
-async def _parameter(connection: Any, kind: Type, value: Json, place: str) -> Any:
+async def bound_cell(connection: Any, kind: Type, value: Json, place: str) -> Any:
+    """One value as the driver takes it for that type. Raises `ToolError` (invalid)."""
     if value is None:
         return None
     if kind.kind == "array" and not isinstance(value, list):
@@ -116,7 +135,7 @@ def _objects(value: Json) -> list[dict[str, Json]]:
 
 def row_reader(statement: Any) -> Callable[[Any], Row]:
     """What makes an object of a record. Columns whose codec gave JSON are left alone."""
-    plan = [(a.name, _is_done(a.type)) for a in statement.get_attributes()]
+    plan = [(a.name, is_plain_type(a.type)) for a in statement.get_attributes()]
     if all(done for _, done in plan):
         return dict
 
@@ -138,7 +157,8 @@ _DONE = frozenset(
 )
 
 
-def _is_done(kind: Type) -> bool:
+def is_plain_type(kind: Type) -> bool:
+    """Whether a type's codec alone gives and takes chain values."""
     return kind.kind == "scalar" and kind.schema == "pg_catalog" and kind.name in _DONE
 
 

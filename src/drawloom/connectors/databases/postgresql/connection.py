@@ -43,6 +43,8 @@ class PostgresqlConnection(Connection):
     max_connections: int = Field(10, ge=1, le=1_000, description="Connections at most.")
     connect_timeout: float = Field(10.0, gt=0, description="Seconds to reach the server.")
     acquire_timeout: float = Field(30.0, gt=0, description="Seconds to wait for a connection.")
+    lifetime: float = Field(3600.0, gt=0, description="Seconds that a connection is used at most.")
+    idle_timeout: float = Field(300.0, ge=0, description="Seconds unused until it is closed.")
     timeout: float = Field(30.0, ge=0.001, le=86_400, description="Seconds for one statement.")
     application_name: str = Field("drawloom", max_length=63)
     max_rows: int = Field(

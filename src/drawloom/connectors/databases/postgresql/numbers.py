@@ -31,10 +31,11 @@ def _whole(value: Json) -> int:
 
 def _integer(code: str) -> tuple[Callable[[Json], bytes], Callable[[bytes], Json]]:
     layout = struct.Struct(code)
+    pack = layout.pack
 
     def encode(value: Json) -> bytes:
         try:
-            return layout.pack(_whole(value))
+            return pack(value if type(value) is int else _whole(value))
         except struct.error:
             raise ValueError(f"it does not fit into {layout.size * 8} bits") from None
 
@@ -46,8 +47,11 @@ def _integer(code: str) -> tuple[Callable[[Json], bytes], Callable[[bytes], Json
 
 def _float(code: str) -> tuple[Callable[[Json], bytes], Callable[[bytes], Json]]:
     layout = struct.Struct(code)
+    pack = layout.pack
 
     def encode(value: Json) -> bytes:
+        if type(value) is float:
+            return pack(value)
         if isinstance(value, str):
             if value not in _SPECIAL:
                 raise ValueError('expected a number, "NaN", "Infinity" or "-Infinity"')

@@ -13,6 +13,7 @@ from drawloom.connectors.databases.postgresql.binding import (
     prepare,
     row_reader,
 )
+from drawloom.connectors.databases.postgresql.catalogue import quoted
 from drawloom.connectors.databases.postgresql.connection import connector
 from drawloom.connectors.databases.postgresql.tools import Args, Sql
 from drawloom.errors import invalid
@@ -85,7 +86,7 @@ class _Portions:
         self._wrapped = f"FROM ({sql.rstrip().rstrip(';')}\n) AS q"
         self._args = args
         self._columns = columns
-        self._key = [f"q.{_quoted(column)}" for column in columns]
+        self._key = [f"q.{quoted(column)}" for column in columns]
         self._again = "again"
         while self._again in names:
             self._again += "_"
@@ -117,7 +118,7 @@ class _Portions:
         values = ", ".join(f"${first + place}" for place in range(len(self._key)))
         where = "" if after is None else f"WHERE ({key}) > ({values})"
         return (
-            f"SELECT q.*, ({key}) = lag(({key})) OVER w AS {_quoted(self._again)} {self._wrapped}"
+            f"SELECT q.*, ({key}) = lag(({key})) OVER w AS {quoted(self._again)} {self._wrapped}"
             f" {where} WINDOW w AS (ORDER BY {key}) ORDER BY {key} LIMIT {most}"
         )
 
@@ -131,8 +132,3 @@ class _Portions:
 
     def _named(self) -> str:
         return ", ".join(self._columns)
-
-
-def _quoted(name: str) -> str:
-    """A name in SQL that is just this name."""
-    return '"' + name.replace('"', '""') + '"'

@@ -14,6 +14,16 @@ from drawloom.connectors.databases.postgresql.binding import (
     row_reader,
 )
 from drawloom.connectors.databases.postgresql.connection import connector
+from drawloom.connectors.databases.postgresql.results import (
+    Changes,
+    KeyColumn,
+    Limit,
+    Rows,
+    Shape,
+    changes_of,
+    rows_of,
+    shaping,
+)
 from drawloom.errors import invalid
 from drawloom.sdk import Json, Row
 
@@ -23,33 +33,12 @@ if TYPE_CHECKING:
 Sql = Annotated[str, Field(min_length=1, description="One statement, with $1, $2 … for values.")]
 Args = Annotated[list[Json] | None, Field(description="The values of $1, $2 …")]
 
-# Rows are fetched and encoded in portions, so that the event loop is never held for long.
-_PORTION = 1_000
-_COUNTED = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE"})
-
-
-class Rows(TypedDict):
-    """What a query found. `truncated` says that `limit` cut it off."""
-
-    rows: list[Row]
-    columns: list[str]
-    count: int
-    truncated: bool
-
 
 class OneRow(TypedDict):
     """The one row, or null."""
 
     row: Row | None
     found: bool
-
-
-class Changes(TypedDict):
-    """What a statement did. `rows` is what its RETURNING gave."""
-
-    changes: int
-    rows: list[Row]
-    columns: list[str]
 
 
 class Repeated(TypedDict):
@@ -63,9 +52,11 @@ async def query(
     client: Client,
     sql: Sql,
     args: Args = None,
-    limit: Annotated[int | None, Field(ge=0, description="Rows at most.")] = None,
+    limit: Limit = None,
+    shape: Shape = "objects",
+    key: KeyColumn = None,
 ) -> Rows:
-    """Run one SELECT and give its rows as objects.
+    """Run one SELECT and give its rows, as objects or in another shape.
 
     The transaction is READ ONLY, so the server refuses to write. numeric and
     int8 beyond 2^53-1 come as decimal strings, times as RFC 3339, bytea as
@@ -74,11 +65,9 @@ async def query(
     """
     async with client.reading() as connection:
         statement = await prepare(connection, sql)
-        names = columns_of(statement)
+        form = shaping(shape, key, columns_of(statement))
         values = await parameters(connection, statement, args or [])
-        cursor = await statement.cursor(*values)
-        rows, truncated = await _fetch(cursor, row_reader(statement), limit, client)
-    return Rows(rows=rows, columns=names, count=len(rows), truncated=truncated)
+        return await rows_of(statement, values, client, limit, form)
 
 
 @connector.tool(effect="read")
@@ -111,15 +100,15 @@ async def execute(
     for anything else. `rows` has what RETURNING gives.
     """
     async with client.autocommit() if autocommit else client.writing() as connection:
-        statement = await prepare(connection, sql)
-        names = columns_of(statement)
-        values = await parameters(connection, statement, args or [])
-        read = row_reader(statement)
-        # Before the commit: a row that no chain can hold undoes what made it.
-        rows = [read(record) for record in await statement.fetch(*values)]
-        _within(len(rows), client.settings.max_rows)
-        changes = _changes(statement.get_statusmsg() or "")
-    return Changes(changes=changes, rows=rows, columns=names)
+        return await execute_on(connection, sql, args or [], client.settings.max_rows)
+
+
+async def execute_on(connection: Any, sql: str, args: list[Json], most: int) -> Changes:
+    """One statement on an open connection, and what it did."""
+    statement = await prepare(connection, sql)
+    columns_of(statement)
+    values = await parameters(connection, statement, args)
+    return changes_of(statement, await statement.fetch(*values), most)
 
 
 @connector.tool(effect="once")
@@ -135,33 +124,3 @@ async def execute_many(
         every = [await parameters(connection, statement, one, run) for run, one in enumerate(args)]
         await statement.executemany(every)
     return Repeated(count=len(args))
-
-
-async def _fetch(
-    cursor: Any, read: Any, limit: int | None, client: Client
-) -> tuple[list[Row], bool]:
-    """Rows up to the limit, and whether there were more. One too many is asked for."""
-    most = client.settings.max_rows if limit is None else limit
-    rows: list[Row] = []
-    while len(rows) <= most:
-        portion = await cursor.fetch(min(_PORTION, most + 1 - len(rows)))
-        if not portion:
-            return rows, False
-        rows += map(read, portion)
-    if limit is None:
-        _within(len(rows), most)
-    return rows[:most], True
-
-
-def _within(count: int, most: int) -> None:
-    if count > most:
-        raise invalid(
-            f"the result has more than {most} rows, the connection's max_rows;"
-            " give `limit` to a query, or read them with postgresql.stream"
-        )
-
-
-def _changes(status: str) -> int:
-    """The count in a command tag, such as "INSERT 0 5"."""
-    word, _, rest = status.partition(" ")
-    return int(rest.rpartition(" ")[2]) if word in _COUNTED else 0

@@ -64,7 +64,7 @@ async def test_the_chain_of_the_readme(
     project: Project, postgresql_server, postgresql, due
 ) -> None:
     await orders(postgresql_server, postgresql, f"INSERT INTO orders VALUES (1, 'a', '{due}')")
-    [text, _] = README
+    text = README[0]
     late = int(due < "2026")
     assert await run(project, text) == {"late": late, "marked": late}
 
@@ -74,10 +74,41 @@ async def test_the_stream_of_the_readme(
 ) -> None:
     more = "INSERT INTO orders SELECT n, 'a', '2020-01-01' FROM generate_series(1, 1500) AS n"
     await orders(postgresql_server, postgresql, more)
-    [_, text] = README
+    text = README[3]
     assert await run(project, text) == {"batches": 2}
     lines = (tmp_path / "orders.jsonl").read_text().splitlines()
     assert lines[-1] == '{"id":1500,"email":"a","total":null}'
+
+
+async def test_the_tables_of_the_readme(project: Project, postgresql_server, postgresql) -> None:
+    connection = await postgresql_server.connect(postgresql["database"])
+    await connection.execute(
+        "CREATE TABLE invoices (id int8, email text, due date, paid bool, reminded bool);"
+        " INSERT INTO invoices VALUES (1, 'a', '2020-01-01', false), (2, 'b', '2020-01-01', true)"
+    )
+    await connection.close()
+    assert await run(project, README[1]) == {"reminded": [{"id": 1}]}
+
+
+async def test_the_transaction_of_the_readme(
+    project: Project, postgresql_server, postgresql
+) -> None:
+    connection = await postgresql_server.connect(postgresql["database"])
+    await connection.execute(
+        "CREATE TABLE stock (place text, n int); CREATE TABLE moves (id int PRIMARY KEY, n int);"
+        " INSERT INTO stock VALUES ('here', 3), ('there', 0); INSERT INTO moves VALUES (7, 1)"
+    )
+    assert await run(project, README[2]) == {"changes": 2, "noted": False}
+    assert await connection.fetchval("SELECT n FROM stock WHERE place = 'there'") == 3
+    await connection.close()
+
+
+async def test_the_file_of_the_readme(
+    project: Project, tmp_path: Path, postgresql_server, postgresql
+) -> None:
+    (tmp_path / "orders.csv").write_text("id,email,total\n1,a,1.50\n2,b,2.00\n")
+    await orders(postgresql_server, postgresql, "")
+    assert await run(project, README[4]) == {"loaded": 2}
 
 
 async def orders(postgresql_server, postgresql, sql: str) -> None:

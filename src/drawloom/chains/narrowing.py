@@ -1,0 +1,31 @@
+"""What a step gives, as exactly as what is written in it tells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+#: What connectors told of their services, by slot, or by connector where it holds for every slot.
+Described: TypeAlias = Mapping[str, Any]
+
+
+def output_of(
+    tool: Any, given: Any, slot: str | None, described: Described | None = None
+) -> dict[str, Any]:
+    """The schema of what *tool* gives to a step with the `with` *given*.
+
+    Raises `ToolError` (invalid) where *described* refutes what is written there.
+    """
+    schema = dict(tool.output_schema)
+    narrower = getattr(tool, "narrower", None)
+    if narrower is None or not isinstance(given, Mapping):
+        return schema
+    told = narrower(given, _of_slot(tool, slot, described or {}))
+    known = schema.get("properties", {})
+    better = {name: each for name, each in told.items() if name in known}
+    return {**schema, "properties": {**known, **better}}
+
+
+def _of_slot(tool: Any, slot: str | None, described: Described) -> Any:
+    found = described.get(slot or "")
+    return described.get(tool.connection or "") if found is None else found

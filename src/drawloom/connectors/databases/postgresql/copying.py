@@ -1,0 +1,167 @@
+"""Rows of any number into a table, by COPY."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
+
+from typing_extensions import TypedDict
+
+from drawloom.connectors.databases.postgresql.binding import bound_cell, is_plain_type
+from drawloom.connectors.databases.postgresql.catalogue import Relation, find_relation
+from drawloom.connectors.databases.postgresql.connection import connector
+from drawloom.connectors.databases.postgresql.effects import once
+from drawloom.connectors.databases.postgresql.tables import Missing, Names, Schema, Table
+from drawloom.errors import invalid
+from drawloom.sdk import Context, Row, Stream
+
+if TYPE_CHECKING:
+    from drawloom.connectors.databases.postgresql.client import Client
+
+# Rows of one COPY: its time is that of one statement, and memory holds no more of them.
+_PORTION = 10_000
+
+
+class Copied(TypedDict):
+    """How many rows went in."""
+
+    count: int
+
+
+@connector.tool(effect="keyed")
+async def copy_in(
+    client: Client,
+    table: Table,
+    rows: Stream[Row],
+    context: Context,
+    columns: Names = None,
+    schema: Schema = None,
+    missing: Missing = "error",
+) -> Copied:
+    """Add rows to a table by COPY, however many: all or none, and once.
+
+    The rows are a stream or a list. `columns` are those to fill; without it, those of
+    the first row. One transaction, and with it a connection, is held until the last row
+    has come. A call that is made again reads the stream anew, unless the first one was
+    committed: then it does nothing. Triggers and constraints of the table hold as ever.
+    """
+
+    async def run(connection: Any) -> Copied:
+        relation = await find_relation(connection, table, schema)
+        load: _Load | None = None
+        async for portion in _portions(rows):
+            load = load or await _begun(connection, relation, columns or list(portion[0]), missing)
+            await load.copy(portion)
+        return Copied(count=load.count if load else 0)
+
+    return await once(client, context.key, run)
+
+
+async def _portions(rows: Stream[Row]) -> AsyncIterator[list[Row]]:
+    portion: list[Row] = []
+    async for some in rows.chunks():
+        for at in range(0, len(some), _PORTION):
+            portion += some[at : at + _PORTION]
+            if len(portion) >= _PORTION:
+                yield portion
+                portion = []
+    if portion:
+        yield portion
+
+
+async def _begun(
+    connection: Any, relation: Relation, columns: list[str], missing: Missing
+) -> _Load:
+    listed = relation.listed(columns, "/columns")
+    statement = await connection.prepare(f"SELECT {listed} FROM {relation.sql} LIMIT 0")
+    kinds = [attribute.type for attribute in statement.get_attributes()]
+    return _Load(connection, relation, columns, kinds, missing == "null")
+
+
+def _getter(columns: Sequence[str]) -> Callable[[Row], Sequence[Any]]:
+    """What takes the values of just these columns from a row; KeyError where one is not there."""
+    if len(columns) == 1:
+        [only] = columns
+        return lambda row: (row[only],)
+    return itemgetter(*columns)
+
+
+class _Load:
+    """A table that is being filled, and how far that has come."""
+
+    def __init__(
+        self,
+        connection: Any,
+        relation: Relation,
+        columns: Sequence[str],
+        kinds: Sequence[Any],
+        missing_is_null: bool,
+    ) -> None:
+        self.count = 0
+        self._connection = connection
+        self._relation = relation
+        self._columns = tuple(columns)
+        self._values = _getter(columns)
+        # What has parts is converted first; scalars are the codecs' alone.
+        self._parts = [(at, kind) for at, kind in enumerate(kinds) if not is_plain_type(kind)]
+        self._missing_is_null = missing_is_null
+        self._reached = 0
+
+    async def copy(self, rows: Sequence[Row]) -> None:
+        """Add some rows. Raises `ToolError` (invalid) with the number of one that is refused."""
+        records: Any = self._records(rows)
+        if self._parts:
+            whole = [await self._with_parts(list(record)) for record in records]
+            records = self._counted(whole)
+        from asyncpg import InternalClientError
+
+        try:
+            await self._connection.copy_records_to_table(
+                self._relation.name,
+                schema_name=self._relation.schema,
+                columns=self._columns,
+                records=records,
+            )
+        except (ValueError, TypeError) as exc:  # of a codec: the driver lets it through
+            raise invalid(f"rows[{self._reached}]: {exc}", path="/rows") from exc
+        except InternalClientError as exc:  # it says which type has no binary form
+            raise invalid(f"COPY cannot fill {self._relation.name}: {exc}; use insert") from exc
+        self.count += len(rows)
+
+    def _records(self, rows: Sequence[Row]) -> Iterator[Sequence[Any]]:
+        values, count = self._values, len(self._columns)
+        for number, row in enumerate(rows, self.count):
+            self._reached = number
+            if len(row) > count:
+                self._refuse_strange(row)
+            try:
+                record = values(row)
+            except KeyError:
+                record = self._filled(row)
+            yield record
+
+    def _counted(self, records: Sequence[Any]) -> Iterator[Any]:
+        for self._reached, record in enumerate(records, self.count):  # noqa: B020
+            yield record
+
+    def _filled(self, row: Row) -> list[Any]:
+        """The values of a row that lacks some."""
+        self._refuse_strange(row)
+        if not self._missing_is_null:
+            lost = next(name for name in self._columns if name not in row)
+            told = f"rows[{self._reached}] has no {lost!r}; missing: null stores NULL for it"
+            raise invalid(told, path="/rows")
+        return [row.get(name) for name in self._columns]
+
+    def _refuse_strange(self, row: Row) -> None:
+        for name in row:
+            if name not in self._columns:
+                told = f"rows[{self._reached}] has {name!r}, which is no column to fill"
+                raise invalid(f"{told}; they are {', '.join(self._columns)}", path="/rows")
+
+    async def _with_parts(self, record: list[Any]) -> list[Any]:
+        for at, kind in self._parts:
+            place = f"column {self._columns[at]}"
+            record[at] = await bound_cell(self._connection, kind, record[at], place)
+        return record

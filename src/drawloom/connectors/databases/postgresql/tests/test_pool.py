@@ -1,0 +1,156 @@
+"""The pool on a real server: broken, old and busy connections."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+from tests.servers.postgresql import start_postgresql
+
+from drawloom.chains import load
+from drawloom.connectors.databases.postgresql import pool
+from drawloom.connectors.databases.postgresql.connection import PostgresqlConnection
+from drawloom.connectors.databases.postgresql.tests.conftest import Caller
+from drawloom.doors import Doors
+from drawloom.project import Project
+
+PID = "SELECT pg_backend_pid()"
+
+
+async def test_one_that_is_young_is_used_again(db):
+    assert await db.value(PID) == await db.value(PID)
+
+
+@pytest.mark.parametrize("settings", [{"lifetime": 1e-9}])
+async def test_one_that_is_old_is_not_used_again(db):
+    first = await db.value(PID)
+    assert await db.value(PID) != first
+    state = db.client.pool_state()
+    assert state.idle == 0
+
+
+async def test_one_that_is_broken_in_use_is_not_handed_out_again(db, postgresql_server):
+    async with db.client._pool.connection() as connection:
+        first = connection.get_server_pid()
+        other = await postgresql_server.connect()
+        await other.execute("SELECT pg_terminate_backend($1)", first)
+        with pytest.raises(asyncpg.PostgresConnectionError):
+            await connection.fetch("SELECT 1")
+        await other.close()
+    assert await db.value(PID) != first
+
+
+class Firewall:
+    """What stands between client and server, and can fall silent for what is connected."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.open: list[dict[str, bool]] = []
+        self.serving: list[asyncio.Task[Any]] = []
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.serving.append(asyncio.current_task())  # type: ignore[arg-type]
+        there, back = await asyncio.open_connection("127.0.0.1", self.port)
+        passing = {"on": True}
+        self.open.append(passing)
+        await asyncio.gather(self._pass(reader, back, passing), self._pass(there, writer, passing))
+
+    async def _pass(self, source: Any, sink: Any, passing: dict[str, bool]) -> None:
+        try:
+            while data := await source.read(65_536):
+                if passing["on"]:
+                    sink.write(data)
+        finally:
+            sink.close()
+            await sink.wait_closed()
+
+    def fall_silent(self) -> None:
+        for passing in self.open:
+            passing["on"] = False
+
+
+async def test_one_that_lay_and_no_longer_answers_is_replaced(
+    postgresql: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "_QUIET", 0.0)
+    monkeypatch.setattr(pool, "_ANSWER", 0.1)
+    wall = Firewall(postgresql["port"])
+    server = await asyncio.start_server(wall.serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    settings = PostgresqlConnection(**{**postgresql, "host": "127.0.0.1", "port": port})
+    async with settings.open(Doors(tmp_path)) as client:
+        db = Caller(client)
+        first = await db.value(PID)
+        assert await db.value(PID) == first, "it answers"
+        wall.fall_silent()
+        assert await db.value(PID) != first
+        assert client.pool_state().size == 1
+    server.close()
+    await asyncio.gather(*wall.serving, return_exceptions=True)
+
+
+@pytest.mark.parametrize("settings", [{"max_connections": 1}])
+async def test_its_state_is_told(db):
+    assert db.client.pool_state() == (0, 0, 0)
+    async with db.client.reading():
+        waiting = asyncio.create_task(db.value("SELECT 1"))
+        while not db.client.pool_state().waiting:
+            await asyncio.sleep(0)
+        assert db.client.pool_state() == (1, 0, 1)
+    assert await waiting == 1
+    assert db.client.pool_state() == (1, 1, 0)
+
+
+@pytest.mark.parametrize("settings", [{"max_connections": 20}])
+async def test_a_thousand_calls_at_once(db):
+    sql = "SELECT $1::int AS n, pg_sleep(0.001)::text"
+    every = await asyncio.gather(*(db("query", sql=sql, args=[n]) for n in range(1_000)))
+    assert [one["rows"][0]["n"] for one in every] == list(range(1_000))
+    assert db.client.pool_state() == (20, 20, 0)
+
+
+CHAIN = """
+chain: c
+connections: {db: postgresql}
+steps:
+  each:
+    use: postgresql.upsert
+    on: db
+    for_each: "${[1..300]}"
+    concurrency: 4
+    with: {table: t, rows: [{id: "${item}"}], key: [id]}
+    retry: {attempts: 50, delay: 50ms, max_delay: 200ms}
+"""
+
+
+@pytest.mark.slow
+async def test_a_restart_of_the_server_heals_without_a_failed_call(tmp_path: Path) -> None:
+    with start_postgresql() as server:
+        connection = await server.connect()
+        await connection.execute("CREATE TABLE t (id int PRIMARY KEY)")
+        (tmp_path / "drawloom.toml").write_text(
+            f'[connections.db]\nkind = "postgresql"\nhost = "127.0.0.1"\nport = {server.port}\n'
+            'user = "postgres"\ndatabase = "postgres"\n'
+        )
+        project = Project.find(tmp_path)
+        async with project.engine(durability="memory") as engine:
+            running = asyncio.create_task(engine.run(project.checked_plan(load(CHAIN)), {}))
+            while await connection.fetchval("SELECT count(*) FROM t") < 50:
+                assert not running.done()
+            await connection.close()
+            await asyncio.to_thread(server.stop, "immediate")
+            assert not running.done(), "it was over before the fault"
+            await asyncio.to_thread(server.start)
+            back = time.monotonic()
+            connection = await server.connect()
+            before = await connection.fetchval("SELECT count(*) FROM t")
+            while await connection.fetchval("SELECT count(*) FROM t") == before:
+                assert time.monotonic() - back < 5, "it has not healed"
+            result = await running
+        assert result.status == "succeeded", result.failure
+        assert await connection.fetchval("SELECT count(*) FROM t") == 300
+        await connection.close()
