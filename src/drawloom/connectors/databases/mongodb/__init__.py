@@ -1,0 +1,9 @@
+"""Documents of MongoDB: find, change, aggregate, watch, and files; data never becomes an operator."""
+
+from __future__ import annotations
+
+# The tools register themselves with the connector when their module is read.
+from drawloom.connectors.databases.mongodb import finding, inserting
+from drawloom.connectors.databases.mongodb.connection import connector
+
+__all__ = ["connector", "finding", "inserting"]
