@@ -3,7 +3,28 @@
 from __future__ import annotations
 
 # The tools register themselves with the connector when their module is read.
-from drawloom.connectors.databases.mongodb import finding, inserting
+from drawloom.connectors.databases.mongodb import (
+    aggregating,
+    changing,
+    finding,
+    gridfs,
+    indexes,
+    inserting,
+    operations,
+    streaming,
+    watching,
+)
 from drawloom.connectors.databases.mongodb.connection import connector
 
-__all__ = ["connector", "finding", "inserting"]
+__all__ = [
+    "aggregating",
+    "changing",
+    "connector",
+    "finding",
+    "gridfs",
+    "indexes",
+    "inserting",
+    "operations",
+    "streaming",
+    "watching",
+]

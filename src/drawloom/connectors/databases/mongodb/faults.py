@@ -88,6 +88,13 @@ def _unreachable(exc: Any) -> Failure:
     return Failure(kind, text, harmless=True)
 
 
+def _broken(exc: Any) -> Failure:
+    """A connection that broke proves nothing, unless it was in a transaction not yet committed."""
+    code = (exc.details or {}).get("code") if hasattr(exc, "details") else None
+    harmless = code in _NO_WRITES_NOW or any(map(exc.has_error_label, _PROVES))
+    return Failure(FailureKind.TRANSIENT, _short(str(exc)), harmless=harmless)
+
+
 def _out_of_time(exc: Any) -> Failure:
     return Failure(FailureKind.TIMEOUT, _short(str(exc)))
 
@@ -103,9 +110,7 @@ FAULTS: FaultTable = {
     "pymongo.errors.WaitQueueTimeoutError": Fault(FailureKind.THROTTLED, harmless=True),
     "pymongo.errors.NetworkTimeout": _out_of_time,
     "pymongo.errors.ExecutionTimeout": _out_of_time,
-    "pymongo.errors.AutoReconnect": FailureKind.TRANSIENT,
-    "pymongo.errors.ConnectionFailure": FailureKind.TRANSIENT,
-    "pymongo.errors.NotPrimaryError": Fault(FailureKind.TRANSIENT),
+    "pymongo.errors.ConnectionFailure": _broken,
     "pymongo.errors.WTimeoutError": FailureKind.TRANSIENT,
     "pymongo.errors.ConfigurationError": FailureKind.INVALID,
     "pymongo.errors.InvalidOperation": FailureKind.INVALID,

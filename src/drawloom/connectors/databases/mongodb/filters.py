@@ -43,11 +43,11 @@ def filter_of(given: Any, language: Language, where: str = "filter", depth: int 
 
 def field_name(name: Any, where: str) -> str:
     """A field or a path to one, in which `$` may only stand for a place in an array."""
-    parts = name.split(".") if isinstance(name, str) else [""]
-    strange = any(part[:1] == "$" and not _is_place(part) for part in parts)
-    if not name or parts[0][:1] == "$" or strange or "\0" in name:
+    if not isinstance(name, str) or not name or name[:1] == "$" or "\0" in name:
         raise invalid(f"{where}: {name!r:.80} is no name of a field")
-    return str(name)
+    if any(part[:1] == "$" and not _is_place(part) for part in name.split(".")):
+        raise invalid(f"{where}: {name!r:.80} has a part that is no name of a field")
+    return name
 
 
 def _is_place(part: str) -> bool:
@@ -123,16 +123,6 @@ def _list(given: Any, language: Language, where: str, depth: int) -> list[Any]:
     return [_data(one, language, f"{where}[{n}]", depth) for n, one in enumerate(given)]
 
 
-def _all(given: Any, language: Language, where: str, depth: int) -> list[Any]:
-    if isinstance(given, list) and any(_is_match(one) for one in given):
-        return [operators(one, language, f"{where}[{n}]", depth) for n, one in enumerate(given)]
-    return _list(given, language, where, depth)
-
-
-def _is_match(given: Any) -> bool:
-    return isinstance(given, dict) and given.keys() == {"$elemMatch"}
-
-
 def _not(given: Any, language: Language, where: str, depth: int) -> dict[str, Any]:
     if depth > _DEEPEST:
         raise invalid(f"{where}: a filter is at most {_DEEPEST} deep")
@@ -197,8 +187,8 @@ def _place(given: Any, where: str) -> Any:
 
 _OPERATORS: dict[str, Callable[[Any, Language, str, int], Any]] = {
     **dict.fromkeys(("$eq", "$ne", "$gt", "$gte", "$lt", "$lte"), _data),
-    **dict.fromkeys(("$in", "$nin"), _list),
-    "$all": _all,
+    # Of $all, too, the members are data: conditions of elements are joined by $and.
+    **dict.fromkeys(("$in", "$nin", "$all"), _list),
     "$not": _not,
     "$elemMatch": _elements,
     "$exists": _plain(bool),

@@ -10,6 +10,7 @@ from drawloom.connectors.databases.mongodb.connection import connector
 from drawloom.connectors.databases.mongodb.filters import Language, field_name, filter_of
 from drawloom.connectors.databases.mongodb.inserting import Collection
 from drawloom.connectors.databases.mongodb.values import documents as read_documents
+from drawloom.connectors.databases.mongodb.values import from_bson
 from drawloom.errors import invalid
 from drawloom.sdk import Json, Row, TypedDict
 
@@ -132,3 +133,46 @@ def sort_of(given: Row | None, where: str = "sort") -> list[tuple[str, Any]] | N
         if way not in (1, -1, {"$meta": "textScore"}) or isinstance(way, bool | float):
             raise invalid(f"{where}.{name}: it takes 1 (up) or -1 (down)")
     return [(field_name(name, where), way) for name, way in given.items()]
+
+
+class Count(TypedDict):
+    """How many documents there are."""
+
+    count: int
+
+
+class Values(TypedDict):
+    """The different values, in no order."""
+
+    values: list[Json]
+    count: int
+
+
+@connector.tool(effect="read")
+async def count(
+    client: Client,
+    collection: Collection,
+    filter: Filter = None,
+    limit: Annotated[int | None, Field(ge=1, description="Count no further.")] = None,
+) -> Count:
+    """Count the documents that fit a filter."""
+    given: dict[str, Any] = {} if limit is None else {"limit": limit}
+    target = client.collection(collection)
+    return {"count": await target.count_documents(filter_for(client, filter), **given)}
+
+
+@connector.tool(effect="read")
+async def distinct(
+    client: Client, collection: Collection, field: str, filter: Filter = None
+) -> Values:
+    """Give the different values that a field has; those in lists one by one.
+
+    They come in one answer of the server, of 16 MB at most. More than the
+    connection's `max_documents` are an error.
+    """
+    found = await client.collection(collection).distinct(
+        field_name(field, "field"), filter_for(client, filter)
+    )
+    client.within(len(found), "list of values")
+    values = [from_bson(value) for value in found]
+    return {"values": values, "count": len(values)}

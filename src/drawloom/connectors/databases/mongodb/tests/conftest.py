@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,10 @@ class Caller:
     def __init__(self, client: Client) -> None:
         self.client = client
 
-    async def __call__(self, tool: str, key: str = "", **arguments: Any) -> Any:
+    async def __call__(self, tool: str, idempotency: str = "", **arguments: Any) -> Any:
         found = connector.tools[f"mongodb.{tool}"]
         if name := found.signature.context_name:
-            arguments[name] = Context(key=key)
+            arguments[name] = Context(key=idempotency)
         return await call_checked(found, self.client, **arguments)
 
     async def read(self, tool: str, batch: int = 100, **arguments: Any) -> list[list[Any]]:
@@ -33,12 +33,12 @@ class Caller:
             connector.tools[f"mongodb.{tool}"], self.client, batch=batch, **arguments
         )
 
-    async def taking(self, tool: str, key: str = "", **arguments: Any) -> Any:
+    async def taking(self, tool: str, idempotency: str = "", **arguments: Any) -> Any:
         """Call a tool with an open stream in place of each list."""
         found = connector.tools[f"mongodb.{tool}"]
         given = {n: Stream.of(v) if n in found.stream_inputs else v for n, v in arguments.items()}
         if name := found.signature.context_name:
-            given[name] = Context(key=key)
+            given[name] = Context(key=idempotency)
         return await found.function(self.client, **given)
 
     async def all(self, collection: str = "t", **arguments: Any) -> Any:
@@ -65,3 +65,10 @@ async def db(
     made = MongodbConnection(**{**mongodb, "max_connections": 2, **settings})
     async with made.open(Doors(tmp_path)) as client:
         yield Caller(client)
+
+
+@pytest.fixture
+def raw(mongodb_server: Any, mongodb: dict[str, Any]) -> Iterator[Any]:
+    """The test's database by the driver alone, for what is done behind the connector's back."""
+    with mongodb_server.connect() as client:
+        yield client[mongodb["database"]]

@@ -12,9 +12,9 @@ async def test_a_document_goes_in_and_comes_out(db):
 
 
 async def test_the_same_key_inserts_once(db):
-    first = await db("insert_one", key="run/step#1", collection="t", document={"a": 1})
-    again = await db("insert_one", key="run/step#1", collection="t", document={"a": 1})
-    other = await db("insert_one", key="run/step[1]#1", collection="t", document={"a": 1})
+    first = await db("insert_one", idempotency="run/step#1", collection="t", document={"a": 1})
+    again = await db("insert_one", idempotency="run/step#1", collection="t", document={"a": 1})
+    other = await db("insert_one", idempotency="run/step[1]#1", collection="t", document={"a": 1})
     assert first == again
     assert first != other
     assert len(await db.all()) == 2
@@ -37,7 +37,7 @@ async def test_an_id_that_is_there_is_a_conflict_unless_it_is_the_same(db):
 
 async def test_a_half_done_insert_of_many_is_made_whole(db):
     documents = [{"n": n} for n in range(10)]
-    await db.taking("insert_many", key="k", collection="t", documents=documents[:4])
-    done = await db.taking("insert_many", key="k", collection="t", documents=documents)
+    await db.taking("insert_many", idempotency="k", collection="t", documents=documents[:4])
+    done = await db.taking("insert_many", idempotency="k", collection="t", documents=documents)
     assert done["count"] == 10
     assert sorted(one["n"] for one in await db.all()) == list(range(10))
