@@ -11,6 +11,7 @@ from drawloom.connectors.databases.mongodb import (
     indexes,
     inserting,
     operations,
+    planning,
     streaming,
     watching,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "indexes",
     "inserting",
     "operations",
+    "planning",
     "streaming",
     "watching",
 ]

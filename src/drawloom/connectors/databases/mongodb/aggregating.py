@@ -50,7 +50,9 @@ async def aggregate(
     """
     stages = reading_pipeline(pipeline, Language(client.javascript), args or {})
     most = client.settings.max_documents if limit is None else limit
-    cursor = await client.collection(collection).aggregate(stages, allowDiskUse=disk)
+    cursor = await client.collection(collection).aggregate(
+        stages, allowDiskUse=disk, maxTimeMS=client.max_time
+    )
     async with cursor:
         found = await cursor.to_list(most + 1)
     if limit is None:
@@ -81,7 +83,7 @@ async def stream_aggregate(
         stages.append({"$match": {"$or": rest} if rest else {"$expr": False}})
     stages.append({"$sort": {key: 1}})
     cursor = await client.collection(collection).aggregate(
-        stages, allowDiskUse=disk, batchSize=context.batch
+        stages, allowDiskUse=disk, batchSize=context.batch, maxTimeMS=client.max_time
     )
     async with cursor:
         while found := await cursor.to_list(context.batch):

@@ -43,6 +43,11 @@ class Client:
         return self._folder
 
     @property
+    def max_time(self) -> int:
+        """Milliseconds after which the server itself gives up looking."""
+        return max(1, round(self.settings.timeout * 1_000))
+
+    @property
     def javascript(self) -> bool:
         """Whether filters and pipelines may hold JavaScript."""
         return self.settings.allow_javascript

@@ -117,7 +117,8 @@ def driver_options(settings: MongodbConnection, root: Path) -> dict[str, Any]:
         "connectTimeoutMS": _milliseconds(settings.connect_timeout),
         "serverSelectionTimeoutMS": _milliseconds(settings.connect_timeout),
         "waitQueueTimeoutMS": _milliseconds(settings.acquire_timeout),
-        "timeoutMS": _milliseconds(settings.timeout),
+        # Not the driver's timeoutMS: it would take the place of the two above.
+        "socketTimeoutMS": _milliseconds(settings.timeout),
         "appName": settings.application_name,
         "retryWrites": False,
         "retryReads": False,

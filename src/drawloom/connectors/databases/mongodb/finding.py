@@ -66,6 +66,7 @@ async def find(
         skip=skip,
         limit=most + 1,
         sort=sort_of(sort),
+        max_time_ms=client.max_time,
     )
     found = await cursor.to_list()
     if limit is None:
@@ -88,6 +89,7 @@ async def find_one(
         projection_of(projection, client),
         limit=1,
         sort=sort_of(sort),
+        max_time_ms=client.max_time,
     )
     found = read_documents(await cursor.to_list())
     return {"document": found[0] if found else None, "found": bool(found)}
@@ -157,6 +159,7 @@ async def count(
 ) -> Count:
     """Count the documents that fit a filter."""
     given: dict[str, Any] = {} if limit is None else {"limit": limit}
+    given["maxTimeMS"] = client.max_time
     target = client.collection(collection)
     return {"count": await target.count_documents(filter_for(client, filter), **given)}
 
@@ -171,7 +174,7 @@ async def distinct(
     connection's `max_documents` are an error.
     """
     found = await client.collection(collection).distinct(
-        field_name(field, "field"), filter_for(client, filter)
+        field_name(field, "field"), filter_for(client, filter), maxTimeMS=client.max_time
     )
     client.within(len(found), "list of values")
     values = [from_bson(value) for value in found]

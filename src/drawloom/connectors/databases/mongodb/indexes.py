@@ -104,6 +104,8 @@ async def create_index(
         "max": max,
     }
     options = {option: value for option, value in given.items() if value is not None}
+    # A server that cannot be reached is said before the long wait begins.
+    await client.database.command("ping")
     with pymongo.timeout(wait):
         made = await client.collection(collection).create_index(
             [(_field(field), way) for field, way in keys.items()], **options

@@ -90,6 +90,7 @@ class _Reader:
         key: str,
     ) -> None:
         self.key = key
+        self._max_time = client.max_time
         self._target: AsyncCollection[dict[str, Any]] = client.collection(collection)
         self._filter = filter_for(client, filter)
         self._projection = projection_of(projection, client)
@@ -101,7 +102,11 @@ class _Reader:
         """At most so many documents that fit, and the key of the last one, as it is stored."""
         both = {"$and": [self._filter, condition]} if self._filter and condition else None
         cursor = self._target.find(
-            both or self._filter or condition, self._projection, sort=[(self.key, 1)], limit=most
+            both or self._filter or condition,
+            self._projection,
+            sort=[(self.key, 1)],
+            limit=most,
+            max_time_ms=self._max_time,
         )
         found = await cursor.to_list()
         after = value_at(found[-1], self.key) if found else None  # before it is changed to JSON

@@ -52,7 +52,7 @@ async def watch(
     left, token = _state(context.after, limit, resume)
     stages = watching_pipeline(pipeline or [], Language(client.javascript), args or {})
     changes = await client.collection(collection).watch(
-        stages, whole, resume_after=token, max_await_time_ms=_PAUSE
+        stages, whole, resume_after=token, max_await_time_ms=min(_PAUSE, client.max_time // 2)
     )
     async with changes:
         while left > 0:
