@@ -64,6 +64,7 @@ lock: $(VENV)/ready ## Renew the locked versions in requirements/
 	$(LOCK) pyproject.toml --extra all requirements/build.in --output-file requirements/run.txt
 	$(LOCK) pyproject.toml --all-extras requirements/build.in requirements/dev.in \
 		--constraint requirements/run.txt --output-file requirements/dev.txt
+	$(LOCK) requirements/servers.in --output-file requirements/servers.txt
 	$(LOCK) --no-deps requirements/examples.in --output-file requirements/examples.txt
 
 clean: ## Remove the environment, caches, the site and the example's output

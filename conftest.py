@@ -15,6 +15,7 @@ os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.envir
 pytest_plugins = [
     "tests.servers.bubblewrap",
     "tests.servers.cgroups",
+    "tests.servers.mongodb",
     "tests.servers.mysql",
     "tests.servers.postgresql",
     "tests.servers.redis",
