@@ -42,7 +42,7 @@ def vendors() -> set[str]:
 
 def test_all_tools_are_listed_with_every_vendor_blocked() -> None:
     blocked = sorted(vendors())
-    assert {"aiohttp", "asyncpg"} <= set(blocked)
+    assert {"aiohttp", "asyncpg", "redis"} <= set(blocked)
     done = subprocess.run(
         [sys.executable, "-c", PALETTE, *blocked],
         capture_output=True,
@@ -58,6 +58,7 @@ def test_all_tools_are_listed_with_every_vendor_blocked() -> None:
         "http.get",
         "sqlite.query",
         "postgresql.query",
+        "redis.get",
     ):
         assert tool in listed
 
