@@ -18,6 +18,7 @@ HEAVY = {
     "jsonschema_rs",
     "msgspec",
     "pydantic",
+    "redis",
     "ruamel",
     "sqlite3",
 }
@@ -47,7 +48,7 @@ def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
 def test_listing_tools_loads_no_vendor() -> None:
     loaded = imported("tools", "list")
     assert "pydantic" in loaded  # so the measurement sees what is loaded late
-    assert loaded & {"aiohttp", "asyncpg"} == set()
+    assert loaded & {"aiohttp", "asyncpg", "redis"} == set()
 
 
 def test_the_library_is_light_to_import() -> None:
@@ -58,4 +59,8 @@ def test_the_library_is_light_to_import() -> None:
         timeout=60,
         check=True,
     )
-    assert {m.partition(".")[0] for m in done.stdout.split()} & {"aiohttp", "asyncpg"} == set()
+    assert {m.partition(".")[0] for m in done.stdout.split()} & {
+        "aiohttp",
+        "asyncpg",
+        "redis",
+    } == set()

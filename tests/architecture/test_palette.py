@@ -42,7 +42,11 @@ def vendors() -> set[str]:
 
 def test_all_tools_are_listed_with_every_vendor_blocked() -> None:
     blocked = sorted(vendors())
+<<<<<<< HEAD
     assert {"aiohttp", "asyncpg", "pymongo"} <= set(blocked)
+=======
+    assert {"aiohttp", "asyncpg", "redis"} <= set(blocked)
+>>>>>>> redis
     done = subprocess.run(
         [sys.executable, "-c", PALETTE, *blocked],
         capture_output=True,
@@ -58,7 +62,11 @@ def test_all_tools_are_listed_with_every_vendor_blocked() -> None:
         "http.get",
         "sqlite.query",
         "postgresql.query",
+<<<<<<< HEAD
         "mongodb.find",
+=======
+        "redis.get",
+>>>>>>> redis
     ):
         assert tool in listed
 

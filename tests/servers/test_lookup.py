@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.servers.lookup import free_port, listening, missing
 from tests.servers.postgresql import start_postgresql
+from tests.servers.redis import start_redis
 
 
 def test_a_missing_server_skips_and_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,3 +38,9 @@ async def test_a_database_of_its_own(postgresql_server, postgresql) -> None:  # 
     connection = await postgresql_server.connect(postgresql["database"])
     assert await connection.fetchval("SELECT count(*) FROM pg_stat_user_tables") == 0
     await connection.close()
+
+
+def test_a_redis_can_be_started_and_leaves_nothing() -> None:
+    with start_redis(password="canary") as server:
+        assert server.ask("PING")
+    assert not listening(server.host, server.port)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-# The tools register themselves with the connector when their module is read, in this order.
-from drawloom.connectors.databases.redis import strings  # isort: split
-
+# The tools register themselves with the connector when their module is read.
 from drawloom.connectors.databases.redis import (
     hashes,
     keys,
@@ -14,8 +12,12 @@ from drawloom.connectors.databases.redis import (
     sets,
     sorted_sets,
     streams,
-    transactions,
+    strings,
 )
+
+# isort: split
+# These take what the others have registered.
+from drawloom.connectors.databases.redis import planning, transactions
 from drawloom.connectors.databases.redis.connection import connector
 
 __all__ = [
@@ -24,6 +26,7 @@ __all__ = [
     "keys",
     "lists",
     "messages",
+    "planning",
     "scripts",
     "sets",
     "sorted_sets",

@@ -118,9 +118,15 @@ async def transaction(
     return _outcome(known, [operation.do for operation in operations])
 
 
+def given_to(operation: Any) -> dict[str, Any]:
+    """What an operation was given, by name. A field of it may be called `keys`."""
+    return {
+        name: getattr(operation, name) for name in type(operation).model_fields if name != "do"
+    }
+
+
 def _command(operation: Any) -> Command[Any]:
-    given = {name: getattr(operation, name) for name in type(operation).model_fields}
-    return OPERATIONS[given.pop("do")](**given)
+    return OPERATIONS[operation.do](**given_to(operation))
 
 
 async def _look(

@@ -18,6 +18,7 @@ SETTINGS = """
 kind = "redis"
 host = "{host}"
 port = {port}
+note_seconds = 60  # notes are named after runs, not after the test
 """
 
 

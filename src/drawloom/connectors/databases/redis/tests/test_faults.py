@@ -336,7 +336,7 @@ async def test_tls(tmp_path):
         for refused in ({**ours, "tls": "verify-full"}, {**given, "tls": "verify-ca"}):
             failure = await failing(tmp_path, **refused)  # another name; an unknown authority
             assert (failure.kind, failure.harmless) == (K.DENIED, True)
-        failure = await failing(tmp_path, **given, connect_timeout=2)
+        failure = await failing(tmp_path, **given, connect_timeout=0.5)
         assert (failure.kind, failure.harmless) == (K.TRANSIENT, True)
         made = RedisConnection(**ours, tls="verify-ca")
         async with made.open(Doors(tmp_path)) as client:
