@@ -42,11 +42,7 @@ def vendors() -> set[str]:
 
 def test_all_tools_are_listed_with_every_vendor_blocked() -> None:
     blocked = sorted(vendors())
-<<<<<<< HEAD
-    assert {"aiohttp", "asyncpg", "pymongo"} <= set(blocked)
-=======
-    assert {"aiohttp", "asyncpg", "redis"} <= set(blocked)
->>>>>>> redis
+    assert {"aiohttp", "asyncmy", "asyncpg", "pymongo", "redis"} <= set(blocked)
     done = subprocess.run(
         [sys.executable, "-c", PALETTE, *blocked],
         capture_output=True,
@@ -62,11 +58,9 @@ def test_all_tools_are_listed_with_every_vendor_blocked() -> None:
         "http.get",
         "sqlite.query",
         "postgresql.query",
-<<<<<<< HEAD
         "mongodb.find",
-=======
+        "mysql.query",
         "redis.get",
->>>>>>> redis
     ):
         assert tool in listed
 
