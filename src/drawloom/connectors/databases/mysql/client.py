@@ -102,6 +102,8 @@ class Client:
     async def _acquire(self) -> Pooled:
         """Whatever goes wrong here came before the statement: it is harmless."""
         try:
+            if self._pool.is_ready:  # a timer for nothing would cost more than the rest
+                return await self._pool.acquire()
             async with asyncio.timeout(self.settings.acquire_timeout):
                 return await self._pool.acquire()
         except Exception as exc:

@@ -21,10 +21,14 @@ _NO_KEYS = {
 
 @dataclass(frozen=True, slots=True)
 class KeyColumn:
-    """A column of the key. `encode` makes of a chain value what the column is compared with."""
+    """A column of the key. `encode` makes of a chain value what the column is compared with.
+
+    `is_text` where only the server knows what is equal: to many collations a is A.
+    """
 
     name: str
     encode: Encoder
+    is_text: bool
 
     def sql(self, table: str) -> str:
         return f"{table}.{quoted(self.name)}"
@@ -42,4 +46,4 @@ def key_columns(columns: list[Column], named: list[str]) -> list[KeyColumn]:
 def _key_column(column: Column) -> KeyColumn:
     if column.kind in _NO_KEYS:
         raise invalid(f"{column.name} cannot be a key: {_NO_KEYS[column.kind]}", path="/key")
-    return KeyColumn(column.name, encoder_of(column.kind, 6, ""))
+    return KeyColumn(column.name, encoder_of(column.kind, 6, ""), column.kind == "text")

@@ -44,6 +44,11 @@ class Pool:
         self._kept, self._lifetime, self._idle_timeout = kept, lifetime, idle_timeout
         self._nobody_left = asyncio.Event()
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether nobody has to be waited for, and a connection is free."""
+        return bool(self._free) and not self._places.locked()
+
     async def acquire(self) -> Pooled:
         """A connection that stands, made now if none is free. Waits for a place without end."""
         await self._places.acquire()

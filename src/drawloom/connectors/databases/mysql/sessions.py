@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -35,15 +35,13 @@ class Done:
 class Cursor:
     """The rows of a statement, read as they come."""
 
-    def __init__(self, cursor: Any, patience: float) -> None:
+    def __init__(self, cursor: Any) -> None:
         self._cursor = cursor
-        self._patience = patience
         self.columns = columns_of(cursor._result.fields)
 
-    async def fetch(self, most: int) -> Sequence[tuple[Any, ...]]:
-        """The next rows; none at the end."""
-        async with asyncio.timeout(self._patience):
-            rows: Sequence[tuple[Any, ...]] = await self._cursor.fetchmany(most)
+    async def fetch(self, most: int) -> list[tuple[Any, ...]]:
+        """The next rows; fewer than *most* only at the end."""
+        rows: list[tuple[Any, ...]] = await self._cursor.fetchmany(most)
         return rows
 
 
@@ -96,7 +94,7 @@ class Session:
         cursor = await self._driver.unbuffered(self.connection)
         async with asyncio.timeout(self._patience):
             await cursor.execute(sql)
-        yield Cursor(cursor, self._patience)
+            yield Cursor(cursor)
         if self._unread():
             self.connection.close()  # what is unread is not worth reading
         elif cursor._result.warning_count:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from itertools import pairwise
+from operator import itemgetter
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
@@ -87,6 +89,7 @@ class _Portions:
         self._names = [column.name for column in columns]
         self._read = list_reader(columns)
         self._key = key
+        self._asks = any(column.is_text for column in key)
         self._again = "again"
         while self._again in [name.lower() for name in self._names]:
             self._again += "_"
@@ -101,22 +104,30 @@ class _Portions:
         async with self._client.reading(clean=self._clean) as session:
             where = "" if after is None else f"WHERE {self._behind(session.connection, after)}"
             async with session.reading(self._sql(where, most + 1)) as cursor:
-                found = list(await cursor.fetch(most + 1))
-                await cursor.fetch(1)  # the end, and with it whether all was sent
-        if again := [record for record in found if record[-1]]:
-            raise self._repeated(dict(zip(self._names, self._read(again[0][:-1]), strict=True)))
-        rows = [dict(zip(self._names, self._read(one[:-1]), strict=True)) for one in found[:most]]
+                found = await cursor.fetch(most + 2)
+        if again := self._repeats(found):
+            raise self._repeated(dict(zip(self._names, self._read(again), strict=True)))
+        rows = [dict(zip(self._names, self._read(one), strict=False)) for one in found[:most]]
         return rows, len(found) > most
 
     def _sql(self, where: str, most: int) -> str:
-        """Whether a key is that of the row before is for the server to say, for 1.0 is 1.00."""
+        """Whether a text is that of the row before is for the server to say."""
         inner, outer = (", ".join(one.sql(at) for one in self._key) for at in ("q", "p"))
+        portion = f"SELECT q.* {self._body} {where} ORDER BY {inner} LIMIT {most}"
+        if not self._asks:
+            return portion
         same = " AND ".join(f"{one.sql('p')} <=> LAG({one.sql('p')}) OVER w" for one in self._key)
         return (
-            f"SELECT p.*, {same} AS {quoted(self._again)}"
-            f" FROM (SELECT q.* {self._body} {where} ORDER BY {inner} LIMIT {most}) AS p"
+            f"SELECT p.*, {same} AS {quoted(self._again)} FROM ({portion}) AS p"
             f" WINDOW w AS (ORDER BY {outer}) ORDER BY {outer}"
         )
+
+    def _repeats(self, found: list[tuple[Any, ...]]) -> tuple[Any, ...] | None:
+        """A row with the key of the one before it; None where there is none."""
+        if self._asks:
+            return next((record[:-1] for record in found if record[-1]), None)
+        key = itemgetter(*(self._names.index(column.name) for column in self._key))
+        return next((after for one, after in pairwise(found) if key(one) == key(after)), None)
 
     def _behind(self, connection: Any, after: list[Json]) -> str:
         """(a, b) > (x, y), in words that an index is used for."""

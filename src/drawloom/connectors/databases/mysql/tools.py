@@ -19,7 +19,6 @@ from drawloom.connectors.databases.mysql.sessions import Cursor, Done
 from drawloom.connectors.databases.mysql.values import (
     Column,
     exact_int,
-    names_of,
     row_reader,
 )
 from drawloom.errors import invalid
@@ -81,7 +80,8 @@ async def query(client: Client, sql: Sql, args: Args = None, limit: Limit = None
     `truncated` is true only where more rows than `limit` were there.
     """
     rows, columns, truncated = await fetched(client, sql, args, limit, row_reader)
-    return Rows(rows=rows, columns=names_of(columns), count=len(rows), truncated=truncated)
+    names = [column.name for column in columns]
+    return Rows(rows=rows, columns=names, count=len(rows), truncated=truncated)
 
 
 @connector.tool(effect="read")
@@ -148,10 +148,11 @@ async def fetch(
     most = client.settings.max_rows if limit is None else limit
     rows: list[Any] = []
     while len(rows) <= most:
-        portion = await cursor.fetch(min(_PORTION, most + 1 - len(rows)))
-        if not portion:
-            return rows, False
+        asked = min(_PORTION, most + 1 - len(rows))
+        portion = await cursor.fetch(asked)
         rows += map(read, portion)
+        if len(portion) < asked:
+            return rows, False
     if limit is None:
         within(len(rows), most)
     return rows[:most], True

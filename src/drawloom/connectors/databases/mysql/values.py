@@ -43,8 +43,8 @@ def columns_of(fields: Sequence[Any]) -> list[Column]:
 def names_of(columns: list[Column]) -> list[str]:
     """The names, each of which must be there once, for a row is an object."""
     names = [column.name for column in columns]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
+    if len(set(names)) < len(names):
+        twice = sorted({name for name in names if names.count(name) > 1})
         raise invalid(
             f"the result has two columns named {', '.join(map(repr, twice))}; name one with AS"
         )

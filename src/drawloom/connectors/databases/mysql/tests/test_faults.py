@@ -188,6 +188,7 @@ async def test_a_pool_that_stays_empty(db):
     assert (failure.kind, failure.harmless) == (FailureKind.THROTTLED, True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", [{"max_connections": 20}])
 async def test_a_thousand_calls_on_a_pool_of_twenty(db):
     values = await asyncio.gather(*(db.value("SELECT ? AS n", n) for n in range(1_000)))

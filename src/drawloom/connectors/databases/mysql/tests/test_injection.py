@@ -49,6 +49,7 @@ async def victim(db):
     assert await db.rows("SELECT * FROM victim") == [{"id": 1, "secret": "kept"}]
 
 
+@pytest.mark.slow
 async def test_values_stay_data(victim):
     for text in CORPUS:
         assert await victim.value("SELECT ? AS v", text) == text
@@ -68,6 +69,7 @@ async def test_values_stay_data(victim):
         assert done["out"]["b"] == text
 
 
+@pytest.mark.slow
 async def test_names_are_known_or_refused(victim):
     is_one = [{"column": "id", "op": "eq", "value": 1}]
     for text in CORPUS:

@@ -208,6 +208,7 @@ async def test_many_rows_go_in_by_several_statements_or_not_at_all(db):
     assert await db.value("SELECT COUNT(*) FROM t") == 2_500
 
 
+@pytest.mark.slow
 async def test_a_document_of_five_megabytes(db):
     await db.run("CREATE TABLE t (v longtext)")
     text = "☃" * 1_750_000
