@@ -87,7 +87,7 @@ def _with_id(made: dict[str, Any], key: str, place: int) -> dict[str, Any]:
     if "_id" in made:
         if isinstance(made["_id"], list):
             raise invalid("_id: a list cannot be one")
-        return made
+        return {"_id": made["_id"], **made}
     # Without a key (a call from Python) nothing repeats the call, and any id will do.
     digest = sha256(f"{key}:{place}".encode()).digest()[:12] if key else None
     return {"_id": ObjectId(digest), **made}

@@ -172,6 +172,7 @@ async def test_two_transactions_in_each_others_way(t, raw):
     assert (await t.all(filter=ONE))[0]["n"] == "ours"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", [{"max_connections": 20}])
 async def test_a_thousand_calls_at_once(t):
     update = {"$inc": {"n": 1}}

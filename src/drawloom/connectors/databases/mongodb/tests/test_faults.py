@@ -7,10 +7,13 @@ its error would be.
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import signal
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -54,11 +57,12 @@ async def fragile(breaking: Any, tmp_path: Path) -> Any:
         mode = {"times": times}
         driver.admin.command("configureFailPoint", "failCommand", mode=mode, data=armed)
 
-    settings = {**breaking.settings("d"), "timeout": 5.0}
+    # A database for each test: a commit that was lost keeps its documents for a while.
+    database = f"d{uuid.uuid4().hex[:8]}"
+    settings = {**breaking.settings(database), "timeout": 5.0}
     async with MongodbConnection(**settings).open(Doors(tmp_path)) as client:
         yield client, arm
     driver.admin.command("configureFailPoint", "failCommand", mode="off")
-    driver.drop_database("d")
     driver.close()
 
 
@@ -209,6 +213,11 @@ async def test_a_password_that_is_wrong_missing_or_not_set(tmp_path, guarded, mo
             await failing(tmp_path, **{**guarded, "password": password})
 
 
+# The driver leaves the socket of a handshake that failed to the garbage collector.
+LEAVES_SOCKETS = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+@LEAVES_SOCKETS
 async def test_tls(tmp_path, guarded, guarded_mongodb):
     if guarded_mongodb.ca_file is None:
         pytest.skip("NO OPENSSL: TLS was not tested. Install it: apt-get install openssl")
@@ -221,6 +230,7 @@ async def test_tls(tmp_path, guarded, guarded_mongodb):
         assert (failure.kind, failure.harmless) == (FailureKind.DENIED, True), failure
     plain = await failing(tmp_path, **{**guarded, "tls": "off", "ca_file": None})
     assert plain.kind in (FailureKind.TRANSIENT, FailureKind.DENIED)
+    gc.collect()
     with pytest.raises(ConnectionUnusable, match=r"ca_file 'nowhere\.pem'"):
         await failing(tmp_path, **{**guarded, "ca_file": "nowhere.pem"})
 
@@ -249,6 +259,7 @@ async def test_check_says_how_the_server_is(db):
     assert int(said["version"].split(".")[0]) >= 4
 
 
+@LEAVES_SOCKETS
 async def test_the_password_is_found_nowhere(tmp_path, guarded, guarded_mongodb):
     """In no text of the settings, the client or an error, whatever goes wrong."""
     shown = [json.dumps(MongodbConnection(**guarded).model_dump(mode="json"))]
@@ -259,10 +270,13 @@ async def test_the_password_is_found_nowhere(tmp_path, guarded, guarded_mongodb)
             shown.append(repr(await fault(client, "find", collection="t", **given)))
     for bad in ({"tls": "verify-full"}, {"auth_database": "nowhere"}, {"port": free_port()}):
         shown.append(repr(await failing(tmp_path, **{**guarded, **bad})))
+    gc.collect()
     assert [text for text in shown if guarded_mongodb.password in text] == []
 
 
+@pytest.mark.slow
 async def test_a_server_that_starts_again_is_used_again(tmp_path):
+    """Within 5 s of its being there, and with one question that is asked again."""
     with start_mongodb() as server:
         settings = {**server.settings("d"), "connect_timeout": 5.0}
         async with MongodbConnection(**settings).open(Doors(tmp_path)) as client:
@@ -270,10 +284,12 @@ async def test_a_server_that_starts_again_is_used_again(tmp_path):
             await insert(client, "t", {"_id": 1}, Context(key="k"))
             server.stop(signal.SIGKILL)
             server.start()
+            began = monotonic()
             try:
                 found = await call_checked(FIND, client, collection="t")
             except Exception as exc:  # noqa: BLE001
                 # The connection of the pool is dead: the engine would ask again, once.
                 assert name_fault(connector.faults, exc).kind is FailureKind.TRANSIENT
                 found = await call_checked(FIND, client, collection="t")
+            assert monotonic() - began < 5
             assert found["documents"] == [{"_id": 1}], "what was answered is on the disk"

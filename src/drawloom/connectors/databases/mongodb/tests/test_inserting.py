@@ -28,7 +28,7 @@ async def test_without_a_key_every_call_inserts(db):
 
 async def test_an_id_that_is_there_is_a_conflict_unless_it_is_the_same(db):
     for _ in range(2):
-        await db("insert_one", collection="t", document={"_id": "x", "a": 1})
+        await db("insert_one", collection="t", document={"a": 1, "_id": "x"})
     failure = await db.failure("insert_one", collection="t", document={"_id": "x", "a": 2})
     assert failure.kind is FailureKind.CONFLICT
     assert "_id 'x'" in failure.message

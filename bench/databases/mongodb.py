@@ -1,0 +1,152 @@
+"""MongoDB: the bare driver, the connector's tool, and the tool as a step of the engine.
+
+Starts a server of its own, as the tests do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from pymongo import AsyncMongoClient
+from tests.servers.mongodb import MongodbServer, start_mongodb
+
+from drawloom.chains import load
+from drawloom.connectors.databases.mongodb import connector
+from drawloom.connectors.databases.mongodb.connection import MongodbConnection
+from drawloom.doors import Doors
+from drawloom.project import Project
+from drawloom.sdk import Context
+
+CALLS, AT_ONCE, CONNECTIONS, ROWS, ROUNDS = 1_000, 100, 20, 20_000, 5
+STREAMED = 5_000  # fewer, for SecantusDB sorts the whole collection for each portion
+DATABASE = "drawloom_bench"
+SETTINGS = """
+[connections.db]
+kind = "mongodb"
+host = "{host}"
+port = {port}
+database = "{database}"
+max_connections = {connections}
+"""
+GETS = f"""
+chain: gets
+connections: {{db: mongodb}}
+steps:
+  get:
+    use: mongodb.find_one
+    on: db
+    for_each: "${{[1..{CALLS}]}}"
+    concurrency: {AT_ONCE}
+    with: {{collection: t, filter: {{_id: {{$eq: 5}}}}}}
+output: "${{$count(steps.get)}}"
+"""
+FETCH = """
+chain: fetch
+connections: {db: mongodb}
+steps:
+  all: {use: mongodb.find, on: db, with: {collection: t}}
+output: "${steps.all.count}"
+"""
+FEW = {"_id": {"$lt": STREAMED}}
+Work = Callable[[], Awaitable[object]]
+
+
+async def crowd(call: Work) -> None:
+    """CALLS calls, AT_ONCE of them at a time."""
+    left = iter(range(CALLS))
+
+    async def one() -> None:
+        for _ in left:
+            await call()
+
+    await asyncio.gather(*(one() for _ in range(AT_ONCE)))
+
+
+async def compared(title: str, ways: dict[str, Work]) -> None:
+    """Print the median of each way; a round is one of each, so that all see the same machine."""
+    taken: dict[str, list[float]] = {way: [] for way in ways}
+    for _ in range(ROUNDS + 1):
+        for way, work in ways.items():
+            began = time.perf_counter()
+            await work()
+            taken[way].append(time.perf_counter() - began)
+    medians = {way: statistics.median(times[1:]) for way, times in taken.items()}
+    for way, median in medians.items():
+        over = median / medians["driver"] - 1
+        print(f"{title:24} {way:8} {median * 1_000:9.1f} ms  {over:+7.1%}")
+
+
+async def drained(items: AsyncIterator[Any]) -> None:
+    async for _ in items:
+        pass
+
+
+async def pages(target: Any) -> None:
+    """The bare driver, reading in the same portions as the tool."""
+    after: dict[str, Any] = {}
+    while found := await target.find(
+        {"$and": [FEW, after]}, sort=[("_id", 1)], limit=1_000
+    ).to_list():
+        after = {"_id": {"$gt": found[-1]["_id"]}}
+
+
+async def measure(target: Any, client: Any, engine: Any, project: Project) -> None:
+    def tool(name: str) -> Any:
+        return connector.tools[f"mongodb.{name}"].function
+
+    gets, fetch = (project.checked_plan(load(text)) for text in (GETS, FETCH))
+    equal = {"_id": {"$eq": 5}}
+    await compared(
+        f"find one, {AT_ONCE} at once",
+        {
+            "driver": lambda: crowd(lambda: target.find(equal, limit=1).to_list()),
+            "tool": lambda: crowd(lambda: tool("find_one")(client, "t", equal)),
+            "engine": lambda: engine.run(gets, {}),
+        },
+    )
+    await compared(
+        f"fetch {ROWS} documents",
+        {
+            "driver": lambda: target.find().to_list(),
+            "tool": lambda: tool("find")(client, "t"),
+            "engine": lambda: engine.run(fetch, {}),
+        },
+    )
+    await compared(
+        f"stream {STREAMED} documents",
+        {
+            "driver": lambda: pages(target),
+            "tool": lambda: drained(tool("stream")(client, "t", Context(batch=1_000), FEW)),
+        },
+    )
+
+
+async def main(server: MongodbServer) -> None:
+    driver: AsyncMongoClient[Any] = AsyncMongoClient(
+        server.host, server.port, directConnection=True, maxPoolSize=CONNECTIONS, tz_aware=True
+    )
+    target = driver[DATABASE]["t"]
+    await target.drop()
+    rows = [{"_id": n, "name": f"n{n}", "total": n / 4, "tags": ["a", "b"]} for n in range(ROWS)]
+    await target.insert_many(rows)
+    place = {**server.settings(DATABASE), "connections": CONNECTIONS}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "drawloom.toml").write_text(SETTINGS.format(**place))
+        project = Project.find(folder)
+        made = MongodbConnection(**server.settings(DATABASE), max_connections=CONNECTIONS)
+        async with made.open(Doors(folder)) as client, project.engine() as engine:
+            await measure(target, client, engine, project)
+    await driver.drop_database(DATABASE)
+    await driver.close()
+
+
+if __name__ == "__main__":
+    with start_mongodb() as started:
+        asyncio.run(main(started))
