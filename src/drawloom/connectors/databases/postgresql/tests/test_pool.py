@@ -99,7 +99,7 @@ async def test_its_state_is_told(db):
     async with db.client.reading():
         waiting = asyncio.create_task(db.value("SELECT 1"))
         while not db.client.pool_state().waiting:
-            await asyncio.sleep(0)
+            await asyncio.wait([waiting], timeout=0)
         assert db.client.pool_state() == (1, 0, 1)
     assert await waiting == 1
     assert db.client.pool_state() == (1, 1, 0)
