@@ -16,8 +16,8 @@ class Context:
     """One call. A tool that wants it names a parameter annotated `Context`.
 
     `key` is the idempotency key of a `keyed` tool: the same for every attempt
-    at this step (and item, and pass of a `repeat`) of this run. `attempt` counts from 1. `say` writes a
-    line to the run's log; `data` is I-JSON. A tool that streams goes on behind
+    at this step (and item, and pass of a `repeat`) of this run. `attempt` counts
+    from 1. `say` writes a line to the run's log; `data` is I-JSON. A tool that streams goes on behind
     the cursor `after` (None: from the beginning), with at most `batch` items a chunk.
     """
 

@@ -18,12 +18,18 @@ if TYPE_CHECKING:
     from asyncpg.types import Type
 
 _RANGE_FIELDS = frozenset({"lower", "upper", "lower_inc", "upper_inc", "empty"})
+# Of a composite type, or of an array or a domain of one: its fields, and below arrays and
+# domains what each of them is.
 _FIELDS_OF_COMPOSITE = """
-    SELECT array_agg(a.attname ORDER BY a.attnum)::text[]
+    SELECT a.attname::text AS name, f.oid, f.typtype::text AS kind
     FROM pg_catalog.pg_type t
-    JOIN pg_catalog.pg_type e ON e.oid = CASE WHEN t.typrelid = 0 THEN t.typelem ELSE t.oid END
-    JOIN pg_catalog.pg_attribute a ON a.attrelid = e.typrelid
-    WHERE t.oid = $1 AND a.attnum > 0 AND NOT a.attisdropped
+    LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem AND t.typcategory = 'A'
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = COALESCE(e.typrelid, t.typrelid)
+    JOIN pg_catalog.pg_type ft ON ft.oid = a.atttypid
+    LEFT JOIN pg_catalog.pg_type fe ON fe.oid = ft.typelem AND ft.typcategory = 'A'
+    JOIN pg_catalog.pg_type f ON f.oid = CASE
+        WHEN fe.oid IS NOT NULL THEN fe.oid WHEN ft.typtype = 'd' THEN ft.typbasetype ELSE ft.oid END
+    WHERE t.oid = $1 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
 """
 
 
@@ -94,7 +100,7 @@ async def bound_cell(connection: Any, kind: Type, value: Json, place: str) -> An
     if name.endswith("range") or kind.kind in ("range", "multirange"):
         return _ranges(value, place)
     if isinstance(value, dict | list) and kind.kind in ("array", "composite"):
-        await _check_composites(connection, kind, value, place)
+        return await _composites(connection, kind.oid, value, f"{place}: {kind.name}")
     return value
 
 
@@ -116,21 +122,44 @@ def _ranges(value: Json, place: str) -> Any:
     return Range(lower, upper, lower_inc=starts, upper_inc=value.get("upper_inc", False))
 
 
-async def _check_composites(connection: Any, kind: Type, value: Json, place: str) -> None:
-    """The driver would take a field that an object lacks for NULL."""
-    objects = list(_objects(value))
-    if not objects:
-        return
-    fields = await connection.fetchval(_FIELDS_OF_COMPOSITE, kind.oid)
-    for one in objects if fields else []:
-        if lost := [name for name in fields if name not in one]:
-            raise invalid(f"{place}: {kind.name} needs {', '.join(lost)}; null must be said")
+async def _composites(connection: Any, oid: int, value: Json, place: str) -> Json:
+    """Objects with every field said, for the driver would take one that is lacking for NULL."""
+    if not list(_objects(value)):
+        return value
+    fields = await connection.fetch(_FIELDS_OF_COMPOSITE, oid)
+    return await _with_fields(connection, fields, value, place) if fields else value
+
+
+async def _with_fields(connection: Any, fields: list[Any], value: Json, place: str) -> Json:
+    if isinstance(value, list):
+        return [await _with_fields(connection, fields, one, place) for one in value]
+    if not isinstance(value, dict):
+        return value
+    if lost := [field["name"] for field in fields if field["name"] not in value]:
+        raise invalid(f"{place} needs {', '.join(lost)}; null must be said")
+    parts = {
+        field["name"]: await _field(connection, field, value[field["name"]], place)
+        for field in fields
+    }
+    return {**value, **parts}
+
+
+async def _field(connection: Any, field: Any, value: Json, place: str) -> Any:
+    where = f"{place}.{field['name']}"
+    match field["kind"]:
+        case "r" | "m":
+            return _ranges(value, where)
+        case "c":
+            return await _composites(connection, field["oid"], value, where)
+    return value
 
 
 def _objects(value: Json) -> list[dict[str, Json]]:
     if isinstance(value, dict):
         return [value]
-    return [one for inner in value if isinstance(inner, list | dict) for one in _objects(inner)]
+    if not isinstance(value, list):
+        return []
+    return [one for inner in value for one in _objects(inner)]
 
 
 def row_reader(statement: Any) -> Callable[[Any], Row]:

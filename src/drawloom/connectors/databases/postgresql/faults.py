@@ -53,6 +53,8 @@ FAULTS: FaultTable = {
     # The driver's own refusals.
     "asyncpg.exceptions._base.DataError": _INVALID,
     "asyncpg.exceptions._base.InterfaceError": FailureKind.TRANSIENT,
+    # What it says when the server's last word comes just as a statement begins.
+    "asyncpg.exceptions._base.InternalClientError": FailureKind.TRANSIENT,
     "asyncpg.exceptions._base.UnsupportedClientFeatureError": FailureKind.INVALID,
     "asyncpg.exceptions._base.UnsupportedServerFeatureError": FailureKind.INVALID,
     "asyncpg.exceptions._base.ClientConfigurationError": FailureKind.INVALID,

@@ -36,21 +36,22 @@ _EXPLAINED = frozenset(
 @stream.plan
 @execute.plan
 async def _one(client: Client, sql: str, args: list[Json] | None = None, **_: Any) -> list[Touch]:
-    return await _explained(client, sql, args or [])
+    return await explained(client, sql, args or [])
 
 
 @execute_many.plan
 async def _many(client: Client, sql: str, args: list[list[Json]]) -> list[Touch]:
     if not args:
         return []
-    told = await _explained(client, sql, args[0])
+    told = await explained(client, sql, args[0])
     return [
         Touch(t.does, f"{t.what}, for each of {len(args)} lists of values", t.count, t.estimated)
         for t in told
     ]
 
 
-async def _explained(client: Client, sql: str, args: list[Json]) -> list[Touch]:
+async def explained(client: Client, sql: str, args: list[Json]) -> list[Touch]:
+    """What the server's plan of one statement touches."""
     word = sql.split(maxsplit=1)[0].upper() if sql.strip() else ""
     if word.strip("(;") not in _EXPLAINED:
         return [Touch("runs", f"{' '.join(sql.split())[:100]} (the server does not explain it)")]

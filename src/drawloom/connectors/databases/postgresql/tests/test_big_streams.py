@@ -60,3 +60,35 @@ async def test_many_rows_go_through_under_a_kill(
     assert ids == list(range(1, ROWS + 1))
     assert (tmp_path / "big.jsonl").stat().st_size > 200 << 20
     assert told["memory"] < 200 << 20, told["memory"]
+
+
+COPIES = """
+chain: big
+connections: {db: postgresql}
+steps:
+  rows: {use: postgresql.stream, on: db, with: {sql: TABLE orders, key: id}}
+  load: {use: postgresql.copy_in, on: db, timeout: 1h, with: {table: copies, rows: "${steps.rows}"}}
+output: {loaded: "${steps.load.count}"}
+"""
+MANY = 1_000_000
+
+
+@pytest.mark.slow
+async def test_a_million_rows_out_and_in_again(
+    tmp_path: Path, postgresql_server: Any, postgresql: dict[str, Any]
+) -> None:
+    (tmp_path / "drawloom.toml").write_text(SETTINGS.format(**postgresql))
+    (tmp_path / "big.yaml").write_text(COPIES)
+    connection = await postgresql_server.connect(postgresql["database"])
+    await connection.execute(
+        "CREATE TABLE orders (id int8 PRIMARY KEY, note text); CREATE TABLE copies (LIKE orders);"
+        f" INSERT INTO orders SELECT n, 'row ' || n FROM generate_series(1, {MANY}) AS n;"
+        " ANALYZE orders"
+    )
+    told = json.loads(begun(tmp_path).communicate()[0])
+    assert told["status"] == "succeeded", told
+    assert told["output"] == {"loaded": MANY}
+    lost = "SELECT count(*) FROM (TABLE orders EXCEPT ALL TABLE copies) AS x"
+    assert await connection.fetchval(lost) == 0
+    await connection.close()
+    assert told["memory"] < 150 << 20, told["memory"]

@@ -127,26 +127,36 @@ class Cut:
         self.when = when
         self.armed = True
         self.cuts = 0
+        self.serving: list[asyncio.Task[Any]] = []
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        up_reader, up_writer = await asyncio.open_connection("127.0.0.1", self.port)
-        up = asyncio.create_task(self._pass(reader, up_writer))
+        self.serving.append(asyncio.current_task())  # type: ignore[arg-type]
+        back, there = await asyncio.open_connection("127.0.0.1", self.port)
+        await asyncio.gather(self._up(reader, there), self._down(back, writer, there))
+
+    async def _up(self, reader: asyncio.StreamReader, there: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65_536):
+            there.write(data)
+        there.close()
+        await there.wait_closed()
+
+    async def _down(
+        self,
+        back: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        there: asyncio.StreamWriter,
+    ) -> None:
         wrote = False
-        while data := await up_reader.read(65_536):
+        while data := await back.read(65_536):
             wrote = wrote or self.when in data
             if self.armed and wrote and b"COMMIT\0" in data:
                 self.armed = False
                 self.cuts += 1
-                writer.transport.abort()
                 break
             writer.write(data)
-        up.cancel()
-        for one in (writer, up_writer):
+        for one in (writer, there):
             one.close()
-
-    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while data := await reader.read(65_536):
-            writer.write(data)
+            await one.wait_closed()
 
 
 @asynccontextmanager
@@ -155,6 +165,7 @@ async def cut_after_commit(port: int, when: bytes) -> AsyncIterator[tuple[int, C
     server = await asyncio.start_server(cut.serve, "127.0.0.1", 0)
     yield server.sockets[0].getsockname()[1], cut
     server.close()
+    await asyncio.gather(*cut.serving, return_exceptions=True)
 
 
 CHAIN = """

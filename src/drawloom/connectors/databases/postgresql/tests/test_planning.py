@@ -94,3 +94,34 @@ async def test_a_statement_that_is_wrong_is_told(client: Any) -> None:
         await planner(client, sql="select * from nowhere")
     with pytest.raises(ToolError, match="has 1 parameters"):
         await planner(client, sql="select $1::int", args=[])
+
+
+async def test_tables_without_sql(db):
+    await db("execute", sql="CREATE TABLE t (id int PRIMARY KEY, n int)")
+    await db("execute", sql="INSERT INTO t SELECT n, n FROM generate_series(1, 1000) AS n")
+    await db("execute", sql="ANALYZE t", autocommit=True)
+    one = {"column": "id", "op": "eq", "value": 7}
+    rows = [{"id": 1, "n": 2}, {"id": 2, "n": 3}]
+
+    async def told(tool: str, **given: Any) -> list[tuple[str, str, int | None]]:
+        found = await connector.tools[f"postgresql.{tool}"].planner(db.client, **given)
+        return [(touch.does, touch.what, touch.count) for touch in found]
+
+    assert await told("select", table="t") == [("reads", "rows of t", 1_000)]
+    assert await told("update", table="t", values={"n": 1}, where=one) == [
+        ("changes", "rows of t", 1)
+    ]
+    assert await told("delete", table="t", all=True) == [("deletes", "rows of t", 1_000)]
+    assert await told("insert", table="t", rows=rows) == [("creates", "rows of t", 2)]
+    assert await told("upsert", table="t", rows=rows, key=["id"]) == [("changes", "rows of t", 2)]
+    operations = [
+        {"do": "delete", "table": "t", "where": one},
+        {"do": "execute", "sql": "SELECT * FROM t"},
+        {"do": "insert", "table": "t", "rows": rows},
+    ]
+    assert await told("transaction", operations=operations) == [
+        ("deletes", "rows of t", 1),
+        ("reads", "rows of t", 1_000),
+        ("creates", "rows of t", 2),
+    ]
+    assert await db.value("SELECT count(*) FROM t") == 1_000

@@ -251,3 +251,14 @@ async def test_names_need_not_be_plain(db):
     where = {"schema": 'Odd "one', "table": "a.b"}
     await db("insert", rows=[{'x"; y': 7}], **where)
     assert (await db("select", **where))["rows"] == [{'x"; y': 7}]
+
+
+async def test_a_document_of_five_megabytes(db):
+    await db("execute", sql="CREATE TABLE t (id int, doc jsonb, text text)")
+    text = "woven é " * 650_000
+    document = {"text": text, "list": list(range(1_000))}
+    assert len(text.encode()) > 5_000_000
+    done = await db("insert", table="t", rows=[{"id": 1, "doc": document, "text": text}])
+    assert done["changes"] == 1
+    found = await db("select", table="t")
+    assert found["rows"] == [{"id": 1, "doc": document, "text": text}]

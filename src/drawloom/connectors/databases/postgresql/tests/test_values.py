@@ -242,3 +242,21 @@ async def test_null_is_null_and_json_null_too(shared):
     assert await shared.value("SELECT $1::jsonb IS NULL", None) is True
     assert await shared.value("SELECT 'null'::jsonb") is None
     assert await shared.value("SELECT $1::text", None) is None
+
+
+async def test_types_inside_types(db):
+    await db("execute", sql="CREATE DOMAIN span AS int4range")
+    await db("execute", sql="CREATE DOMAIN big AS int8")
+    await db("execute", sql="CREATE TYPE inner_part AS (n numeric, m big)")
+    await db("execute", sql="CREATE TYPE outer_part AS (part inner_part, parts inner_part[])")
+    span = {"lower": 1, "upper": 5, "lower_inc": True, "upper_inc": False}
+    assert await db.value("SELECT $1::span", span) == span
+    assert await db.value("SELECT $1::big[]", ["9223372036854775807", None]) == [
+        "9223372036854775807",
+        None,
+    ]
+    part = {"n": "1.50", "m": 7}
+    whole = {"part": part, "parts": [part, None]}
+    assert await db.value("SELECT $1::outer_part", whole) == whole
+    await db("execute", sql="CREATE TYPE slot AS (at int4range)")
+    assert await db.value("SELECT $1::slot", {"at": span}) == {"at": span}

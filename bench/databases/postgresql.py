@@ -1,0 +1,187 @@
+"""`python -m bench.databases.postgresql`: PostgreSQL on 127.0.0.1:5432, which trusts `postgres`.
+
+Each workload is run in turns by the bare driver and through the engine, in a database
+of its own that is dropped at the end; the medians and their ratio are printed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+import asyncpg
+
+from bench.measure import check
+from drawloom.chains import load
+from drawloom.connectors.databases.postgresql import copying
+from drawloom.connectors.databases.postgresql.connection import PostgresqlConnection
+from drawloom.doors import Doors
+from drawloom.project import Project
+from drawloom.sdk import Context, Row, Stream
+
+SERVER: dict[str, Any] = {"host": "127.0.0.1", "port": 5432, "user": "postgres", "ssl": False}
+POINTS, WORKERS, POOL, FETCHED, STREAMED, ROUNDS = 2_000, 100, 20, 20_000, 100_000, 5
+
+POINT = "SELECT id, email, total FROM orders WHERE id = $1"
+FETCH = f"SELECT id, email, total::float8 AS total FROM orders WHERE id <= {FETCHED}"
+STREAM = "SELECT id, email FROM orders"
+POINTS_CHAIN = f"""
+chain: points
+connections: {{db: postgresql}}
+steps:
+  each:
+    use: postgresql.query_one
+    on: db
+    for_each: "${{[1..{POINTS}]}}"
+    concurrency: {WORKERS}
+    with: {{sql: "{POINT}", args: ["${{item}}"]}}
+output: "${{$count(steps.each)}}"
+"""
+FETCH_CHAIN = f"""
+chain: fetch
+connections: {{db: postgresql}}
+steps:
+  rows: {{use: postgresql.query, on: db, with: {{sql: "{FETCH}"}}}}
+output: "${{steps.rows.count}}"
+"""
+STREAM_CHAIN = f"""
+chain: stream
+connections: {{db: postgresql}}
+steps:
+  rows: {{use: postgresql.stream, on: db, with: {{sql: "{STREAM}", key: id}}}}
+  counts:
+    use: core.aggregate
+    for_each: "${{steps.rows}}"
+    batch: 5000
+    with: {{rows: "${{item}}", values: {{n: count}}}}
+output: "${{$sum(steps.counts.rows.n)}}"
+"""
+Work = Callable[[], Awaitable[int]]
+
+
+async def main() -> None:
+    """Make the database, measure, print, and drop it."""
+    name = f"drawloom_bench_{uuid.uuid4().hex}"
+    admin = await asyncpg.connect(**SERVER, database="postgres")
+    await admin.execute(f"CREATE DATABASE {name} TEMPLATE template0")
+    try:
+        async with asyncpg.create_pool(**SERVER, database=name, max_size=POOL) as pool:
+            await pool.execute(
+                "CREATE TABLE orders (id int8 PRIMARY KEY, email text, total numeric(10, 2));"
+                " INSERT INTO orders SELECT n, 'user' || n || '@example.org', n / 7.0"
+                f" FROM generate_series(1, {STREAMED}) AS n; ANALYZE orders;"
+                " CREATE TABLE copies (id int8, email text)"
+            )
+            await _through_the_engine(name, pool)
+            await _copies(name, pool)
+    finally:
+        await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        await admin.close()
+
+
+async def _through_the_engine(name: str, pool: Any) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "drawloom.toml").write_text(
+            '[connections.db]\nkind = "postgresql"\nhost = "127.0.0.1"\nuser = "postgres"\n'
+            f'database = "{name}"\nmax_connections = {POOL}\n'
+        )
+        project = Project.find(Path(folder))
+        async with project.engine(durability="memory") as engine:
+
+            def chain(text: str) -> Work:
+                plan = project.checked_plan(load(text))
+
+                async def run() -> int:
+                    result = await engine.run(plan, {})
+                    return int(result.output)
+
+                return run
+
+            await _race(f"{POINTS} points", POINTS, _bare_points(pool), chain(POINTS_CHAIN))
+            await _race(f"fetch of {FETCHED}", FETCHED, _bare_fetch(pool), chain(FETCH_CHAIN))
+            await _race(f"stream of {STREAMED}", STREAMED, _bare_cursor(pool), chain(STREAM_CHAIN))
+
+
+async def _copies(name: str, pool: Any) -> None:
+    rows = [{"id": n, "email": f"user{n}@example.org"} for n in range(STREAMED)]
+    records = [tuple(row.values()) for row in rows]
+
+    async def bare() -> int:
+        await pool.execute("TRUNCATE copies")
+        done = await pool.copy_records_to_table("copies", records=records, columns=list(rows[0]))
+        return int(done.rpartition(" ")[2])
+
+    made = PostgresqlConnection(host="127.0.0.1", user="postgres", database=name)
+    async with made.open(Doors(Path())) as client:
+
+        async def ours() -> int:
+            await pool.execute("TRUNCATE copies")
+            key = Context(key=uuid.uuid4().hex)
+            done = await copying.copy_in(client, "copies", Stream(_chunks(rows)), key)
+            return int(done["count"])
+
+        await _race(f"copy of {STREAMED}", STREAMED, bare, ours)
+
+
+async def _chunks(rows: list[Row]) -> AsyncIterator[list[Row]]:
+    for at in range(0, len(rows), 1_000):
+        yield rows[at : at + 1_000]
+
+
+def _bare_points(pool: Any) -> Work:
+    async def run() -> int:
+        numbers = iter(range(1, POINTS + 1))
+
+        async def worker() -> int:
+            found = 0
+            for number in numbers:
+                found += dict(await pool.fetchrow(POINT, number))["id"] == number
+            return found
+
+        return sum(await asyncio.gather(*(worker() for _ in range(WORKERS))))
+
+    return run
+
+
+def _bare_fetch(pool: Any) -> Work:
+    async def run() -> int:
+        return len([dict(row) for row in await pool.fetch(FETCH)])
+
+    return run
+
+
+def _bare_cursor(pool: Any) -> Work:
+    async def run() -> int:
+        count = 0
+        async with pool.acquire() as connection, connection.transaction():
+            cursor = await connection.cursor(STREAM + " ORDER BY id")
+            while rows := await cursor.fetch(5_000):
+                count += len([dict(row) for row in rows])
+        return count
+
+    return run
+
+
+async def _race(title: str, expected: int, bare: Work, ours: Work) -> None:
+    taken: dict[str, list[float]] = {"bare": [], "drawloom": []}
+    for _ in range(ROUNDS + 1):  # the first warms up
+        for name, work in (("bare", bare), ("drawloom", ours)):
+            before = perf_counter()
+            found = await work()
+            taken[name].append(perf_counter() - before)
+            check(expected, found)
+    driver, engine = (median(values[1:]) for values in taken.values())
+    print(
+        f"{title:18} bare {driver * 1e3:8.1f} ms   drawloom {engine * 1e3:8.1f} ms"
+        f"   ratio {engine / driver:5.2f}"
+    )
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
