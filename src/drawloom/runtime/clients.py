@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from pydantic import ValidationError
 
@@ -56,15 +56,36 @@ def _first(exc: ValidationError) -> str:
     return "; ".join(f"{'.'.join(map(str, f['loc'])) or 'settings'}: {f['msg']}" for f in faults)
 
 
+class SecretSource(Protocol):
+    """Where secrets are kept, and connections that may change while an engine runs."""
+
+    def version(self) -> int:
+        """Grows with every change of either; cheap to ask."""
+
+    def connections(self) -> Mapping[str, StoredConnection]:
+        """The connections that it keeps, as they are now."""
+
+    async def hand_over(self, stored: StoredConnection, settings: Connection) -> None:
+        """Hand each secret of *settings* its value. Raises `ConnectionUnusable`."""
+
+
 class Clients:
-    """The open clients of one engine, one per stored connection."""
+    """The open clients of one engine, one per stored connection.
+
+    What *source* keeps is asked for whenever a client is opened.
+    """
 
     def __init__(
-        self, catalogue: Catalogue, connections: Mapping[str, StoredConnection], doors: Doors
+        self,
+        catalogue: Catalogue,
+        connections: Mapping[str, StoredConnection],
+        doors: Doors,
+        source: SecretSource | None = None,
     ) -> None:
         self.catalogue = catalogue
         self._connections = connections
         self._doors = doors
+        self._source = source
         self._open: dict[str, Any] = {}
         self._locks: dict[str, asyncio.Lock] = {}
         self._stack = AsyncExitStack()
@@ -83,20 +104,30 @@ class Clients:
         return self._open[name]
 
     async def _opened(self, name: str) -> Any:
+        async with asyncio.timeout(OPEN_WITHIN):
+            settings = await self.settings(name)
+            return await self._stack.enter_async_context(settings.open(self._doors))
+
+    async def settings(self, name: str) -> Connection:
+        """The settings of a connection as they are now, its secrets ready to be opened."""
         stored = self.stored(name)
         settings = stored.typed(self.catalogue)
-        async with asyncio.timeout(OPEN_WITHIN):
-            return await self._stack.enter_async_context(settings.open(self._doors))
+        if self._source is not None:
+            await self._source.hand_over(stored, settings)
+        return settings
 
     def stored(self, name: str) -> StoredConnection:
         """The configuration of a connection. Raises `ConnectionUnusable` if there is none."""
-        if name not in self._connections:
-            known = ", ".join(sorted(self._connections)) or "none"
+        kept = {} if self._source is None else self._source.connections()
+        found = kept.get(name) or self._connections.get(name)
+        if found is None:
+            known = ", ".join(sorted({*self._connections, *kept})) or "none"
             raise ConnectionUnusable(
-                f"there is no connection {name!r} (known: {known}); add [connections.{name}] to "
-                "drawloom.toml, or bind the slot to another with --bind SLOT=NAME"
+                f"there is no connection {name!r} (known: {known}); `drawloom connections add "
+                f"{name}` or add [connections.{name}] to drawloom.toml, or bind the slot to "
+                "another with --bind SLOT=NAME"
             )
-        return self._connections[name]
+        return found
 
     async def aclose(self) -> None:
         """Close every client, the last opened first."""
