@@ -35,3 +35,15 @@ def _text(content: bytes, source: str) -> str:
     except UnicodeDecodeError:
         raise ValueInvalid(f"{source} is not UTF-8; encode a binary secret as base64") from None
     return text.removesuffix("\n").removesuffix("\r")
+
+
+def on_a_terminal() -> bool:
+    """Whether somebody is there to ask."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def ask(prompt: str) -> str:
+    """One line from the terminal, which is shown as it is typed."""
+    sys.stderr.write(prompt)
+    sys.stderr.flush()
+    return sys.stdin.readline().rstrip("\n")

@@ -77,6 +77,10 @@ class Project:
                 raise ValueInvalid(f"{self.folder / FILE}: bind.{slot}: {message}")
         return found
 
+    def forget(self) -> None:
+        """Forget which connections there are: the vault has changed."""
+        self.__dict__.pop("connections", None)
+
     @cached_property
     def vault(self) -> Vault:
         """The vault in the state directory; it is made by the first change, not before."""

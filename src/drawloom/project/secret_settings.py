@@ -28,7 +28,9 @@ class SecretSettings:
     hashicorp: Hashicorp | None = None
 
 
-def read_secrets(table: Mapping[str, Any], refuse: Callable[[str, str], NoReturn]) -> SecretSettings:
+def read_secrets(
+    table: Mapping[str, Any], refuse: Callable[[str, str], NoReturn]
+) -> SecretSettings:
     """The settings that *table* gives; what is wrong is said to *refuse*, by its key."""
     reader = _Reader(refuse)
     reader.known(table, _KNOWN, "secrets.")
@@ -49,10 +51,12 @@ class _Reader:
         if not isinstance(table, dict):
             self._refuse(at, f"must be a table, as in [{at}]")
         self.known(table, _SERVER, f"{at}.")
-        given: dict[str, Any] = {name: self.text(table, name, f"{at}.") for name in table
-                                 if name not in _SECRET}
-        given |= {name: self._secret(table[name], f"{at}.{name}") for name in _SECRET
-                  if name in table}
+        given: dict[str, Any] = {
+            name: self.text(table, name, f"{at}.") for name in table if name not in _SECRET
+        }
+        given |= {
+            name: self._secret(table[name], f"{at}.{name}") for name in _SECRET if name in table
+        }
         if "address" not in given:
             self._refuse(at, 'address is missing; write address = "https://host:8200"')
         if not ("token" in given or {"role_id", "secret_id"} <= given.keys()):
@@ -65,7 +69,7 @@ class _Reader:
         value = table.get(name)
         if value is not None and not (isinstance(value, str) and value):
             self._refuse(f"{prefix}{name}", "must be a text")
-        return cast("str | None", value)
+        return value
 
     def known(self, table: Mapping[str, Any], known: tuple[str, ...], prefix: str) -> None:
         for key in table:

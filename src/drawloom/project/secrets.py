@@ -64,7 +64,7 @@ class ProjectSecrets:
     def _may_have(self, stored: StoredConnection, settings: Connection) -> None:
         """A connection of the vault gets secrets only as it was stored, and for its address."""
         kept = self.vault.connections.all(self.principal).get(stored.name)
-        if kept is None or kept.settings is not None and stored.kind != kept.kind:
+        if kept is None:
             return
         try:
             self.vault.connections.check(self.principal, kept)

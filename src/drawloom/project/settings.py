@@ -70,7 +70,7 @@ _SANDBOXES: Final = ("auto", "bubblewrap", "monty")
 _SHARED: Final = ("kind", "limits", "balance", "instances")  # not settings of the connector
 _LARGEST: Final = 1 << 20  # bytes
 _MOST_INLINE: Final = 64_000_000  # bytes that one row of the store may hold
-_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*\Z")
+NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +176,7 @@ class _Reader:
 
     def _connection(self, name: str, table: Any) -> ConnectionSettings:
         key = f"connections.{name}"
-        if not _NAME.match(name):
+        if not NAME.match(name):
             self._refuse(key, "a name has letters, digits, _ and -, and begins with a letter")
         if not isinstance(table, dict):
             self._refuse(key, "must be a table, as in [connections.db]")

@@ -16,12 +16,12 @@ from drawloom.dataflow.validation import validator_for
 from drawloom.dataflow.values import LARGEST_INTEGER, encode_output
 from drawloom.doors.meter import METER, Meter
 from drawloom.errors import ConnectionUnusable, Failure, FailureKind, ToolError, ValueInvalid
-from drawloom.policies import Resources
+from drawloom.policies import Effect, Resources
 from drawloom.runtime.clients import Clients
 from drawloom.runtime.guarding import Guards, Hold
 from drawloom.runtime.isolation.pool import Cost, IsolatedCallFailed, Isolation
 from drawloom.runtime.streams import Streams
-from drawloom.sdk import Context, Tool, name_fault
+from drawloom.sdk import Context, FaultTable, Tool, name_fault
 
 THREADS = 32
 
@@ -262,6 +262,23 @@ class Hands:
         output = await self._in_thread(prepared.function, positional, taken, measured)
         return prepared.check(output, taken)
 
+    def failure_of(self, tool: Tool, exc: BaseException) -> Failure:
+        """What an exception of a call means, without any secret that a client has."""
+        return self._clients.redact(failure_of(tool, exc))
+
+    async def renewed(
+        self, tool: Tool, connection: str | None, failure: Failure, measured: Measured
+    ) -> bool:
+        """Whether to make a refused call once more: its client had an old secret, or address.
+
+        A tool with the effect `once` only where the refusal proves that nothing happened.
+        """
+        if connection is None or failure.kind is not FailureKind.DENIED:
+            return False
+        if tool.effect is Effect.ONCE and not failure.harmless:
+            return False
+        return await self._clients.renewed(connection, measured.began)
+
     async def _in_process(
         self,
         prepared: Prepared,
@@ -303,9 +320,14 @@ class Hands:
 
 def failure_of(tool: Tool, exc: BaseException) -> Failure:
     """What an exception of a call means, in the words of the nine kinds."""
+    return client_failure(tool.faults, exc)
+
+
+def client_failure(faults: FaultTable, exc: BaseException) -> Failure:
+    """The same, of a client that is opened or asked without a tool."""
     if isinstance(exc, ConnectionUnusable):
         return Failure(FailureKind.DENIED, str(exc), harmless=True)
-    return name_fault(tool.faults, exc)
+    return name_fault(faults, exc)
 
 
 @types.coroutine

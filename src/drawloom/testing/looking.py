@@ -16,7 +16,7 @@ from drawloom.kernel import CallFailed
 from drawloom.kernel.messages import Pull, Pulled
 from drawloom.policies import Effect
 from drawloom.runtime import Catalogue, Clients, Hands, Measured, StoredConnection
-from drawloom.runtime.calling import Waiting, failure_of, metered
+from drawloom.runtime.calling import Waiting, metered
 from drawloom.runtime.catalogue import UnknownTool
 from drawloom.runtime.clients import SecretSource
 from drawloom.sdk import Context, Tool
@@ -74,7 +74,7 @@ class Looks:
             if type(output) is Waiting:
                 output = prepared.check(await metered(output, measured), output.args)
         except Exception as exc:
-            raise ToolError(failure_of(tool, exc)) from exc
+            raise ToolError(self._hands.failure_of(tool, exc)) from exc
         return output
 
     async def pull(self, command: Pull, connection: str | None) -> Pulled | CallFailed:
@@ -93,7 +93,7 @@ class Looks:
             told = tool.planner(*positional, **taken)
             return tuple(await told if inspect.isawaitable(told) else told)
         except Exception as exc:
-            raise ToolError(failure_of(tool, exc)) from exc
+            raise ToolError(self._hands.failure_of(tool, exc)) from exc
 
     def _taken(self, tool: Tool, args: dict[str, Any]) -> dict[str, Any]:
         takes = self._hands.prepared(tool).takes

@@ -8,9 +8,12 @@ authenticated with it, so that it cannot be put in another's place.
 from __future__ import annotations
 
 import os
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from drawloom.errors import VaultUnusable
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 KEY_BYTES: Final = 32
 _NONCE_BYTES: Final = 12
@@ -48,7 +51,7 @@ def unseal(key: bytes, sealed: bytes, belongs: bytes) -> bytes:
         raise VaultUnusable("it was altered, moved, or sealed with another key") from None
 
 
-def _cipher(key: bytes):  # type: ignore[no-untyped-def]  # AESGCM, which is loaded at the first use
+def _cipher(key: bytes) -> AESGCM:
     try:
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
     except ImportError:

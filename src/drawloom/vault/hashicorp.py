@@ -55,9 +55,7 @@ class Hashicorp:
         if self.token is not None:
             return self.token.open_secret()
         if self.role_id is None or self.secret_id is None:
-            raise ConnectionUnusable(
-                "[secrets.hashicorp] needs a token, or role_id and secret_id"
-            )
+            raise ConnectionUnusable("[secrets.hashicorp] needs a token, or role_id and secret_id")
         login = {"role_id": self.role_id, "secret_id": self.secret_id.open_secret()}
         path = f"auth/{self.approle}/login"
         answer = await self._asked(doors, None, "POST", path, json.dumps(login).encode())
@@ -80,9 +78,8 @@ class Hashicorp:
         return _object(answer.body, self.address)
 
     def _client(self, doors: Doors, token: str | None) -> AbstractAsyncContextManager[HttpClient]:
-        plain = (("X-Vault-Request", "true"),)
-        if self.namespace is not None:
-            plain = (*plain, ("X-Vault-Namespace", self.namespace))
+        named = () if self.namespace is None else (("X-Vault-Namespace", self.namespace),)
+        plain = (("X-Vault-Request", "true"), *named)
         headers = () if token is None else (("X-Vault-Token", token),)
         return doors.egress.http(
             self.address,

@@ -76,8 +76,14 @@ class Store:
 
     @contextmanager
     def changing(self) -> Iterator[None]:
-        """One change: all of it is kept, or nothing. Others that write wait."""
+        """One change: all of it is kept, or nothing. Others that write wait.
+
+        A change within a change is part of it.
+        """
         db = self.opened()
+        if db.in_transaction:
+            yield
+            return
         db.execute("begin immediate")
         try:
             yield
@@ -86,9 +92,7 @@ class Store:
             raise
         db.execute("commit")
 
-    def audit(
-        self, principal: Principal, did: str, what: str, version: int | None = None
-    ) -> None:
+    def audit(self, principal: Principal, did: str, what: str, version: int | None = None) -> None:
         """Write down a change, within it. Never a value."""
         now = time.time_ns() // 1000
         self.rows("audit", now, principal.who, principal.tenant, did, what, version)

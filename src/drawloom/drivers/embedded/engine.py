@@ -111,8 +111,9 @@ class Engine:
 
     async def __aenter__(self) -> Self:
         connections = with_instances(self.connections, self._policies)
+        clients = Clients(self.catalogue, connections, self._doors, self._secrets)
         hands = Hands(
-            Clients(self.catalogue, connections, self._doors, self._secrets),
+            clients,
             guards=Guards(self._policies),
             memory=self._memory,
             cgroup=self._cgroup,
@@ -121,6 +122,7 @@ class Engine:
         self._starts = Starts(self._pump, self.row_of, self._runs_at_once, self._memory)
         self._links = self._pump.links = Links(self._starts, self._pump)
         self.answers: Answers[Waiter] = Answers(self.connections, self.state)
+        clients.changed = self.answers.changed
         pump = self._pump
         tell = pump.telling.reused
         pump.cached = CachedCalls(

@@ -47,7 +47,7 @@ from drawloom.kernel import (
     TimerFired,
 )
 from drawloom.kernel.messages import Admit, Pull, Refuse, Refused, StartChild
-from drawloom.runtime.calling import Hands, Measured, Prepared, Waiting, failure_of, metered
+from drawloom.runtime.calling import Hands, Measured, Prepared, Waiting, metered
 from drawloom.runtime.evaluator import Evaluator
 from drawloom.sdk import Context
 
@@ -391,8 +391,7 @@ class Pump:
         except KeyboardInterrupt:
             raise  # it is for the whole process
         except BaseException as exc:  # noqa: BLE001  # whatever a tool does
-            failure = _fault(prepared, exc)
-            self._answer(runner, command, measured, CallFailed(command.call, failure, now()))
+            self._failed(runner, command, measured, prepared, connection, exc)
             return None
         if type(output) is not Waiting:
             event = CallSucceeded(command.call, output, time.time_ns() // 1000)
@@ -407,6 +406,24 @@ class Pump:
         call = self._under_way(runner, command, measured)
         call.task = asyncio.current_task()
         return self._called(call, prepared, connection, output)
+
+    def _failed(
+        self,
+        runner: Runner,
+        command: CallTool,
+        measured: Measured | None,
+        prepared: Prepared,
+        connection: str | None,
+        exc: BaseException,
+    ) -> None:
+        """Answer a call that failed at once."""
+        failure = self._fault(prepared, exc)
+        if connection is not None and failure.kind is FailureKind.DENIED:
+            call = self._under_way(runner, command, measured or Measured())
+            again = self._refused(call, prepared, connection, failure)
+            call.task = self._loop.create_task(again)
+            return
+        self._answer(runner, command, measured, CallFailed(command.call, failure, now()))
 
     def _held(
         self,
@@ -482,9 +499,37 @@ class Pump:
         except (KeyboardInterrupt, GeneratorExit):
             raise
         except BaseException as exc:  # noqa: BLE001  # whatever a tool does
-            event: Event = CallFailed(command.call, _fault(prepared, exc), now())
+            failure = self._fault(prepared, exc)
+            if connection is not None and failure.kind is FailureKind.DENIED:
+                await self._refused(call, prepared, connection, failure)
+                return
+            event: Event = CallFailed(command.call, failure, now())
         else:
             event = CallSucceeded(command.call, output, now())
+        self._ended(call, event)
+
+    async def _refused(
+        self, call: Call, prepared: Prepared, connection: str, failure: Failure
+    ) -> None:
+        """Answer a call that was denied; made once more where its client had an old secret."""
+        command = call.command
+        event: Event = CallFailed(command.call, failure, now())
+        try:
+            if await self.hands.renewed(prepared.tool, connection, failure, call.measured):
+                wants = prepared.wants_context
+                context = self._context(call.runner, command) if wants else _NO_CONTEXT
+                output = await self._made(call, prepared, connection, context)
+                if type(output) is Waiting:
+                    output = prepared.check(await metered(output, call.measured), output.args)
+                event = CallSucceeded(command.call, output, now())
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as exc:  # noqa: BLE001  # whatever a tool does
+            event = CallFailed(command.call, self._fault(prepared, exc), now())
+        self._ended(call, event)
+
+    def _ended(self, call: Call, event: Event) -> None:
+        runner, command = call.runner, call.command
         if call.over:
             return
         self._end_call(call)
@@ -505,6 +550,11 @@ class Pump:
         return await self.hands.call(
             prepared, connection, command.args, context, measured, resources
         )
+
+    def _fault(self, prepared: Prepared, exc: BaseException) -> Failure:
+        if isinstance(exc, asyncio.CancelledError):
+            return Failure(FailureKind.DEFECT, f"{prepared.name} cancelled its own call")
+        return self.hands.failure_of(prepared.tool, exc)
 
     def _end_call(self, call: Call) -> None:
         """Nobody waits for it any more."""
@@ -613,12 +663,6 @@ class Pump:
         runner.tell(exc)
         if runner.parent is not None and runner.parent.run_id in self.runners:
             self._give_up(runner.parent, exc)
-
-
-def _fault(prepared: Prepared, exc: BaseException) -> Failure:
-    if isinstance(exc, asyncio.CancelledError):
-        return Failure(FailureKind.DEFECT, f"{prepared.name} cancelled its own call")
-    return failure_of(prepared.tool, exc)
 
 
 _COMMANDS = frozenset(

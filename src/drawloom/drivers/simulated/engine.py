@@ -45,7 +45,7 @@ from drawloom.kernel import (
 )
 from drawloom.kernel.messages import Admit, Pull, Refuse, Refused, StartChild
 from drawloom.runtime import Catalogue, Clients, Hands, Measured, StoredConnection
-from drawloom.runtime.calling import Waiting, failure_of, metered
+from drawloom.runtime.calling import Waiting, metered
 from drawloom.sdk import Context, Tool
 
 
@@ -378,7 +378,7 @@ class SimulatedEngine:
             failure = Failure(FailureKind.DEFECT, f"{tool.name} cancelled its own call")
             event = CallFailed(command.call, failure, self.clock.now)
         except (Exception, SystemExit) as exc:  # noqa: BLE001  # whatever a tool does
-            event = CallFailed(command.call, failure_of(tool, exc), self.clock.now)
+            event = CallFailed(command.call, self._hands.failure_of(tool, exc), self.clock.now)
         else:
             event = CallSucceeded(command.call, output, self.clock.now)
         if command.call in active.calls:
