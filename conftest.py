@@ -12,4 +12,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 # The installed command is found too where the environment is not activated.
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 
-pytest_plugins = ["tests.servers.postgresql", "tests.servers.bubblewrap", "tests.servers.cgroups"]
+pytest_plugins = [
+    "tests.servers.postgresql",
+    "tests.servers.bubblewrap",
+    "tests.servers.cgroups",
+    "tests.servers.openbao",
+]

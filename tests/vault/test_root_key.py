@@ -41,7 +41,7 @@ def test_a_file_that_others_may_use_is_refused(tmp_path: Path, mode: int) -> Non
     place = RootKeyPlace(tmp_path / "root.key")
     place.make()
     place.file.chmod(mode)
-    with pytest.raises(VaultUnusable, match="open to others .*chmod 600"):
+    with pytest.raises(VaultUnusable, match=r"open to others .*chmod 600"):
         place.read()
 
 

@@ -120,7 +120,9 @@ def test_rotating_and_rewrapping_keeps_every_value_and_drops_the_old_key(vault: 
     assert vault.secrets.get(ME, "s7") == "value 7"  # the old key opens it
     assert vault.keys.rewrap(ME) == (250, [first])
     assert {about.key for about in vault.secrets.list(ME)} == {second}
-    assert [vault.secrets.get(ME, f"s{n}") for n in range(250)] == [f"value {n}" for n in range(250)]
+    assert [vault.secrets.get(ME, f"s{n}") for n in range(250)] == [
+        f"value {n}" for n in range(250)
+    ]
     assert vault.keys.rewrap(ME) == (0, [])
 
 
@@ -174,8 +176,8 @@ def altered(vault: Vault, sql: str) -> None:
     "sql",
     [
         "update secrets set sealed = (select sealed from secrets where name = 'b') where name='a'",
-        "update secrets set sealed = b.sealed, wrapped = b.wrapped from secrets b "
-        "where b.name = 'b' and secrets.name = 'a'",
+        """update secrets set sealed = b.sealed, wrapped = b.wrapped from secrets b
+        where b.name = 'b' and secrets.name = 'a'""",
         "update secrets set version = version + 1 where name = 'a'",
         "update secrets set sealed = substr(sealed, 1, 20) where name = 'a'",
         "update secrets set tenant = 'default' where tenant = 'other'",
@@ -189,7 +191,7 @@ def test_rows_that_were_swapped_are_refused_by_name(vault: Vault, sql: str) -> N
     if "tenant" not in sql:
         vault.secrets.set(ME, "a", "a's value")
     altered(vault, sql)
-    with pytest.raises(VaultUnusable, match="'a'|the ring"):
+    with pytest.raises(VaultUnusable, match=r"'a'|the ring"):
         vault.secrets.get(ME, "a")
 
 
@@ -210,7 +212,7 @@ def test_a_connection_that_was_altered_gets_no_secret(vault: Vault, sql: str) ->
         vault.connections.put(ME, KeptConnection("d", "lab"), secret=True)
         vault.connections.remove(ME, "c")
     altered(vault, sql)
-    with pytest.raises(VaultUnusable, match="'c' was (altered|written) by hand"):
+    with pytest.raises(VaultUnusable, match=r"'c' was (altered|written) by hand"):
         vault.connections.check(ME, vault.connections.all(ME)["c"])
 
 
