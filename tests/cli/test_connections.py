@@ -42,7 +42,7 @@ class Service(BaseHTTPRequestHandler):
         if self.command == "GET":
             self.wfile.write(b'{"n": 1}')
 
-    do_HEAD = do_GET  # noqa: N815 - the base class looks for this name
+    do_HEAD = do_GET
 
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing."""

@@ -114,6 +114,7 @@ class Clients:
         self._source = source
         self._open: dict[str, Any] = {}
         self._used: dict[str, _Used] = {}
+        self._given: set[str] = set()  # every secret
         self._retired: list[tuple[float, _Used]] = []
         self._locks: dict[str, asyncio.Lock] = {}
         self._stack = AsyncExitStack()
@@ -153,9 +154,8 @@ class Clients:
         return True
 
     def redact(self, failure: Failure) -> Failure:
-        """*failure* without any secret that an open client has."""
-        every = [used.settings for used in self._used.values()]
-        return redacted(failure, {v for settings in every for v in values_of(settings)})
+        """*failure* without any secret that a client was ever given."""
+        return redacted(failure, self._given)
 
     async def settings(self, name: str) -> Connection:
         """The settings of a connection as they are now, its secrets ready to be opened."""
@@ -166,6 +166,7 @@ class Clients:
         for _, secret in secrets_in(settings):
             with suppress(ConnectionUnusable):  # who opens it says what is wrong
                 secret.hand(secret.open_secret())
+        self._given.update(values_of(settings))
         return settings
 
     def stored(self, name: str) -> StoredConnection:
