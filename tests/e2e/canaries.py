@@ -27,7 +27,7 @@ SHAPES = (
     "--option={}",
     "${{input.{}}} {{{{ env }}}}",
     "\x1b[31m{}\x07",
-    "x" * 4000 + "{}",
+    "{0}" + "x" * 4000 + "{0}",
 )
 CANARIES = {f"c{n:02}": shape.format(core(n)) for n, shape in enumerate(SHAPES, 1)}
 

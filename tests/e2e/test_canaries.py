@@ -9,6 +9,7 @@ import sys
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -118,34 +119,41 @@ class Echo(BaseHTTPRequestHandler):
 class Sweep:
     """A project, and all that its commands have said."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        patch: pytest.MonkeyPatch,
+        capture: pytest.CaptureFixture[bytes],
+    ) -> None:
         self.folder = folder
         self.said: dict[str, bytes] = {}
-        # The root key is in the file: a debugger's output is asked for, too.
-        self.environment = {**os.environ, "DRAWLOOM_DEBUG": "1", "COLUMNS": "200"}
+        self._patch = patch
+        self._capture = capture
 
     def __call__(self, *words: str, input: str = "", code: int | None = 0) -> bytes:
-        done = subprocess.run(
-            [PROGRAM, *words],
-            cwd=self.folder,
-            env=self.environment,
-            input=input.encode(),
-            capture_output=True,
-            timeout=120,
-            check=False,
-        )
-        assert code is None or done.returncode == code, (words, done.stderr.decode())
-        self.said[" ".join(words)] = done.stdout + done.stderr
-        return done.stdout
+        from drawloom.cli.ending import execute
+
+        self._patch.setattr("sys.stdin", TextIOWrapper(BytesIO(input.encode())))
+        self._capture.readouterr()
+        given = execute(words)
+        out, err = self._capture.readouterr()
+        assert code is None or given == code, (words, err.decode())
+        self.said[" ".join(words)] = out + err
+        return out
 
 
 @pytest.fixture
-def sweep(tmp_path: Path) -> Sweep:
+def sweep(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> Sweep:
     (tmp_path / "tools.py").write_text(TOOLS)
     (tmp_path / "drawloom.toml").write_text('tools = ["tools.py"]\n')
     for name, text in CHAINS.items():
         (tmp_path / f"{name}.yaml").write_text(text)
-    return Sweep(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DRAWLOOM_DEBUG", "1")  # which prints what lies behind an error
+    monkeypatch.setenv("COLUMNS", "200")
+    return Sweep(tmp_path, monkeypatch, capfdbinary)
 
 
 @pytest.fixture
@@ -233,7 +241,7 @@ def run_all(sweep: Sweep) -> None:
         sweep("runs", "show", run)
         sweep("runs", "show", run, "--json")
         sweep("runs", "show", run, "--step", "c01", "--json")
-        sweep("runs", "follow", run, "--json")
+        sweep("runs", "follow", run, "--json", code=None)
         sweep("runs", "replay", run, code=None)
         sweep("runs", "to-test", run, code=None)
     assert (
@@ -245,9 +253,7 @@ def run_all(sweep: Sweep) -> None:
 def held(sweep: Sweep) -> None:
     """What a process that holds open clients shows of itself and of its children."""
     process = subprocess.Popen(
-        [PROGRAM, "run", "held.yaml", "--json"],
-        cwd=sweep.folder,
-        env=sweep.environment,
+        [PROGRAM, "run", "held.yaml", "--watch"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
@@ -259,6 +265,7 @@ def held(sweep: Sweep) -> None:
             assert line, told
             told += line
         while not (sweep.folder / "apart").exists():
+            assert process.poll() is None
             os.sched_yield()
         assert canaries.below(process.pid), "the isolated tool has a process"
         assert found_in_processes(process.pid) == {}

@@ -14,6 +14,7 @@ from drawloom.project.settings import FILE, NAME
 from drawloom.runtime import StoredConnection
 from drawloom.runtime.calling import client_failure
 from drawloom.runtime.clients import OPEN_WITHIN
+from drawloom.runtime.redacting import redacted, values_of
 from drawloom.sdk import Connection, Secret
 from drawloom.sdk.secret import secrets_in
 from drawloom.vault.connections import KeptConnection
@@ -148,6 +149,7 @@ async def tried(
     """
     began = time.perf_counter()
     address, told, failure = "", {}, None
+    settings: Connection | None = None
     try:
         settings = stored.typed(project.catalogue)
         address = settings.destination()
@@ -158,7 +160,8 @@ async def tried(
                 told = await settings.check(client)
     except Exception as exc:  # noqa: BLE001 - whatever keeps it from opening is told
         faults = project.catalogue.connector(stored.kind).faults
-        failure = client_failure(faults, exc)
+        secrets = values_of(settings) if settings is not None else []
+        failure = redacted(client_failure(faults, exc), secrets)
     return Tried(stored.name, stored.kind, address, time.perf_counter() - began, told, failure)
 
 

@@ -11,6 +11,7 @@ from urllib.parse import quote, quote_plus
 
 from drawloom.errors import ConnectionUnusable, Failure
 from drawloom.sdk import Connection
+from drawloom.sdk.faults import CUT
 from drawloom.sdk.secret import secrets_in
 
 MASK: Final = "***"
@@ -67,4 +68,16 @@ def _within(value: Any, forms: list[str]) -> Any:
 def _text(text: str, forms: list[str]) -> str:
     for form in forms:
         text = text.replace(form, MASK)
+    if text.endswith(CUT):
+        for form in forms:
+            text = _without_beginning(text, form)
+    return text
+
+
+def _without_beginning(text: str, form: str) -> str:
+    """*text*, which was cut, without the beginning of a secret that it may end with."""
+    shown = text.removesuffix(CUT)
+    for length in range(min(len(form), len(shown)), _SHORTEST - 1, -1):
+        if shown.endswith(form[:length]):
+            return f"{shown[:-length]}{MASK}{CUT}"
     return text
