@@ -212,7 +212,7 @@ def test_no_canary_comes_to_light(sweep: Sweep, echo: str) -> None:
     ):
         sweep(*words, code=None)
     sweep("connections", "change", "c02", "-s", "host=evil", code=2)
-    sweep("secrets", "set", "c03.password", "--stdin", input="\0" + CANARIES["c03"] * 99, code=2)
+    sweep("secrets", "set", "c03.password", "--stdin", input="\0" + CANARIES["c03"] * 9999, code=2)
     assert {words: found_in(said) for words, said in sweep.said.items() if found_in(said)} == {}
     assert found_below(sweep.folder) == {}
     assert len(sweep.said) > 50

@@ -268,3 +268,27 @@ def test_a_secret_that_was_handed_its_value_shows_nothing_of_it() -> None:
         pickle.dumps(secret)
     with pytest.raises(ConnectionUnusable):
         Secret._from_settings(secret).open_secret()  # a copy has its own value, or none
+
+
+async def test_a_connection_that_was_removed_is_gone_for_a_running_engine(
+    project: Project,
+) -> None:
+    plan = project.checked_plan(chain("read"))
+    async with project.engine() as engine:
+        apart = Project.find(project.folder)
+        connecting.remove(apart, "lab", force=True)
+        result = await engine.run(plan)
+    assert result.failure is not None
+    assert "there is no connection 'lab'" in result.failure.message
+
+
+async def test_answers_of_another_address_are_not_used_after_a_restart(
+    project: Project,
+) -> None:
+    plan = project.checked_plan(chain("cached", ", with: {key: k}, cache: 1h"))
+    async with project.engine("full") as engine:
+        assert (await engine.run(plan)).output == "here"
+    settings = {"host": "there", "password": {"vault": "lab"}}
+    connecting.change(project, "lab", settings, {"password": "first secret"})
+    async with project.engine("full") as engine:
+        assert (await engine.run(plan)).output == "there"

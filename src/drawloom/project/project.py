@@ -61,9 +61,7 @@ class Project:
         Raises `ValueInvalid` where both have one of a name, or `[bind]` names one that
         neither has.
         """
-        every = self.settings.connections.values()
-        written = {c.name: StoredConnection(c.name, c.kind, c.settings) for c in every}
-        kept = self.secrets.connections()
+        written, kept = self._written, self.secrets.connections()
         for name in written.keys() & kept.keys():
             raise ValueInvalid(
                 f"there are two connections {name!r}: {self.folder / FILE} has "
@@ -76,6 +74,11 @@ class Project:
                 message = f"there is no connection {name!r} {did_you_mean(name, found)}".rstrip()
                 raise ValueInvalid(f"{self.folder / FILE}: bind.{slot}: {message}")
         return found
+
+    @property
+    def _written(self) -> dict[str, StoredConnection]:
+        every = self.settings.connections.values()
+        return {c.name: StoredConnection(c.name, c.kind, c.settings) for c in every}
 
     def forget(self) -> None:
         """Forget which connections there are: the vault has changed."""
@@ -162,7 +165,7 @@ class Project:
         again = _on_the_spot_again(folder) if recover else {}
         return Engine(
             self.catalogue,
-            {**again, **self.connections, **(extra or {})},
+            {**again, **self._written, **(extra or {})},
             state=folder,
             durability=durability or self.settings.durability,
             doors=self.doors,

@@ -111,6 +111,7 @@ class Engine:
 
     async def __aenter__(self) -> Self:
         connections = with_instances(self.connections, self._policies)
+        kept = {} if self._secrets is None else self._secrets.connections()
         clients = Clients(self.catalogue, connections, self._doors, self._secrets)
         hands = Hands(
             clients,
@@ -121,7 +122,7 @@ class Engine:
         self._pump = Pump(hands, None)
         self._starts = Starts(self._pump, self.row_of, self._runs_at_once, self._memory)
         self._links = self._pump.links = Links(self._starts, self._pump)
-        self.answers: Answers[Waiter] = Answers(self.connections, self.state)
+        self.answers: Answers[Waiter] = Answers({**self.connections, **kept}, self.state)
         clients.changed = self.answers.changed
         pump = self._pump
         tell = pump.telling.reused
