@@ -66,7 +66,7 @@ def api(bench: Bench, service: tuple[type[Service], str]) -> Bench:
     (bench.folder / "ask.yaml").write_text(CHAIN)
     words = ["connections", "add", "api", "--kind", "http", "-s", f"base_url={service[1]}"]
     words += ["-s", "network=private", "-s", "auth.type=bearer", "--stdin", "auth.token"]
-    done = bench.apart(*words, "--json", input="old token\n")
+    done = bench.here(*words, "--json", input="old token\n")
     assert done.code == 0, done.err
     assert done.json["settings"]["auth"] == {
         "token": {"vault": "api.auth.token"},
@@ -112,13 +112,13 @@ def test_a_new_secret_is_tried_first_and_the_old_one_stays_if_it_is_refused(
     api: Bench, service: tuple[type[Service], str]
 ) -> None:
     handler, _ = service
-    done = api.apart("connections", "rotate", "api", "--stdin", input="wrong token\n")
+    done = api.here("connections", "rotate", "api", "--stdin", input="wrong token\n")
     assert done.code == 1
     assert "the old secret stays" in done.err
     assert handler.seen[-1] == "Bearer wrong token"  # it was really tried
     assert api.here("connections", "test", "api").code == 0
     handler.token = "new token"
-    done = api.apart("connections", "rotate", "api", "--stdin", "--json", input="new token\n")
+    done = api.here("connections", "rotate", "api", "--stdin", "--json", input="new token\n")
     assert (done.code, done.json["usable"]) == (0, True)
     assert api.here("connections", "test", "api").code == 0
     assert api.here("run", "ask.yaml", "--json").json["output"] == {"n": 1}
@@ -129,7 +129,7 @@ def test_another_address_is_not_sent_the_secret_of_the_old_one(
 ) -> None:
     handler, url = service
     elsewhere = url.replace("127.0.0.1", "127.0.0.2")
-    done = api.apart("connections", "change", "api", "-s", f"base_url={elsewhere}")
+    done = api.here("connections", "change", "api", "-s", f"base_url={elsewhere}")
     assert done.code == 2
     assert (
         f"auth.token of 'api' is for {url}; to send it to {elsewhere}, give its value" in done.err
@@ -137,11 +137,11 @@ def test_another_address_is_not_sent_the_secret_of_the_old_one(
     assert api.here("connections", "show", "api", "--json").json["address"] == url
     # The name of the same secret is not its value.
     words = ("-s", f"base_url={elsewhere}", "--secret", "auth.token=api.auth.token")
-    assert api.apart("connections", "change", "api", *words).code == 2
+    assert api.here("connections", "change", "api", *words).code == 2
     # What leaves the address alone needs nothing.
-    assert api.apart("connections", "change", "api", "-s", "timeout=7").code == 0
+    assert api.here("connections", "change", "api", "-s", "timeout=7").code == 0
     words = ("-s", f"base_url={elsewhere}", "--stdin", "auth.token")
-    done = api.apart("connections", "change", "api", *words, input="other token\n")
+    done = api.here("connections", "change", "api", *words, input="other token\n")
     assert done.code == 0, done.err
     shown = api.here("connections", "show", "api", "--json").json
     assert (shown["address"], shown["settings"]["timeout"]) == (elsewhere, 7.0)
@@ -202,7 +202,7 @@ def test_bind_may_name_a_connection_of_the_vault(api: Bench) -> None:
 
 
 def test_a_value_is_never_asked_for_where_there_is_no_terminal(api: Bench) -> None:
-    done = api.apart("connections", "rotate", "api", input="")
+    done = api.here("connections", "rotate", "api", input="")
     assert done.code == 2
     assert "no terminal to ask on; give --stdin or --file" in done.err
 
@@ -224,16 +224,16 @@ def test_a_guarded_postgresql_is_tried_and_its_password_rotated(
         words += ["-s", "host=localhost", "-s", f"port={server.port}", "-s", "user=loom"]
         words += ["-s", "database=postgres", "-s", "tls=verify-full"]
         words += ["-s", f"ca_file={server.ca_file}"]
-        assert bench.apart(*words, input="first").code == 0
+        assert bench.here(*words, input="first").code == 0
         told = bench.here("connections", "test", "db", "--json").json["told"]
         assert told["server"] == "PostgreSQL"
         assert told["tls"].startswith("TLSv1.")
         assert (told["user"], told["superuser"]) == ("loom", False)
-        done = bench.apart("connections", "rotate", "db", "--stdin", "--json", input="second")
+        done = bench.here("connections", "rotate", "db", "--stdin", "--json", input="second")
         assert (done.code, done.json["failure"]["kind"]) == (1, "denied")
         asyncio.run(command("ALTER ROLE loom PASSWORD 'second'"))
         assert bench.here("connections", "test", "db").code == 1
-        done = bench.apart("connections", "rotate", "db", "--stdin", input="second")
+        done = bench.here("connections", "rotate", "db", "--stdin", input="second")
         assert done.code == 0, done.err
         assert bench.here("connections", "test", "db").code == 0
     finally:

@@ -119,4 +119,6 @@ def test_keys_are_rotated_and_every_change_is_told(lab: Bench) -> None:
 def test_a_value_on_the_command_line_is_no_way_to_set_one(lab: Bench) -> None:
     done = lab.here("secrets", "set", "door", "hunter22")
     assert done.code == 2
+    assert "no argument, which others can see; give --stdin" in done.err
+    assert "hunter22" not in done.out + done.err
     assert lab.here("secrets", "list", "--json").json == {"secrets": []}

@@ -18,7 +18,7 @@ Name = Annotated[str, Parameter(name="NAME", help="The secret's name.")]
 def set_(
     name: Name,
     /,
-    *,
+    *value: Annotated[str, Parameter(show=False)],
     stdin: Annotated[bool, Parameter(negative="", help="Read the value from stdin.")] = False,
     file: Annotated[Path | None, Parameter(help="Read the value from this file.")] = None,
     json: AsJson = False,
@@ -37,10 +37,13 @@ def set_(
     """
     from drawloom.cli.asking import secret_value
     from drawloom.cli.terminal import print_json, say
+    from drawloom.errors import ValueInvalid
 
+    if value:  # it is not repeated here; the shell's history has it already
+        raise ValueInvalid("a secret is no argument, which others can see; give --stdin or --file")
     found = project_of(project)
-    value = secret_value(f"Value of {name}: ", stdin, file)
-    version = found.vault.secrets.set(found.secrets.principal, name, value)
+    given = secret_value(f"Value of {name}: ", stdin, file)
+    version = found.vault.secrets.set(found.secrets.principal, name, given)
     if json:
         print_json({"secret": name, "version": version})
     else:
