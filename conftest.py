@@ -17,6 +17,7 @@ pytest_plugins = [
     "tests.servers.cgroups",
     "tests.servers.mongodb",
     "tests.servers.mysql",
+    "tests.servers.openbao",
     "tests.servers.postgresql",
     "tests.servers.redis",
 ]

@@ -1,8 +1,4 @@
-<<<<<<< HEAD
 """What a call of a database connector costs over its bare driver, one module per database.
 
 python -m bench.databases.NAME
 """
-=======
-"""What a call of a database connector costs over its bare driver, on a server that is there."""
->>>>>>> pg

@@ -5,6 +5,7 @@
   - ValueInvalid        a value is not I-JSON, or does not fit the schema it meets
   - ExpressionInvalid   an expression cannot be parsed, or went wrong (code, position)
   - ConnectionUnusable  a connection is unknown, badly configured, or cannot be opened
+  - VaultUnusable       the root key is missing, wrong or open to others, or a secret was altered
   - ToolError           a tool call went wrong; carries a `Failure`
   - Overloaded          there is no room for another run now; carries a `Failure`
   - RunFailed           a run that the caller waited for did not succeed
@@ -96,6 +97,10 @@ class ExpressionInvalid(DrawloomError):
 
 class ConnectionUnusable(DrawloomError):
     """A connection is unknown, badly configured, or cannot be opened."""
+
+
+class VaultUnusable(DrawloomError):
+    """The vault's root key is missing, wrong or open to others, or what it keeps was altered."""
 
 
 class ToolError(DrawloomError):

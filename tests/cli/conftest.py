@@ -8,8 +8,10 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
@@ -110,12 +112,14 @@ class Bench:
     capture: pytest.CaptureFixture[str]
     started: list[subprocess.Popen[str]] = field(default_factory=list)
 
-    def here(self, *words: object) -> Done:
-        """Run a command in this process."""
+    def here(self, *words: object, input: str | None = None) -> Done:
+        """Run a command in this process, with *input* as its stdin if it is given."""
         from drawloom.cli.ending import execute
 
         self.capture.readouterr()
-        code = execute([str(word) for word in words])
+        stdin = sys.stdin if input is None else TextIOWrapper(BytesIO(input.encode()))
+        with patch.object(sys, "stdin", stdin):
+            code = execute([str(word) for word in words])
         told = self.capture.readouterr()
         return Done(code, told.out, told.err)
 

@@ -94,7 +94,6 @@ def test_settings_are_not_shown_by_repr(tmp_path: Path) -> None:
         ("[connections.db]\nhost = 'x'", "connections.db: kind is missing"),
         ("[connections.db]\nkind = 1", "connections.db.kind: must be a text"),
         ("[connections.'a b']\nkind = 'http'", "connections.a b: a name has letters"),
-        ("[bind]\ndb = 'none'", "bind.db: there is no connection 'none'"),
         ("x = ", "not TOML"),
         (b"x = '\xff'", "is not UTF-8"),
         (b"#" * (2 << 20), "more than 1048576 bytes"),

@@ -102,7 +102,7 @@ def _told(words: list[str], exc: DrawloomError) -> int:
     from drawloom import errors
 
     _reraise_for_debugging(exc)
-    state = isinstance(exc, (errors.StateUnusable, errors.JournalMismatch))
+    state = isinstance(exc, (errors.StateUnusable, errors.JournalMismatch, errors.VaultUnusable))
     findings = getattr(exc, "findings", ())
     return _message(
         words, type(exc).__name__, str(exc), codes.STATE if state else codes.UNUSABLE, findings

@@ -26,6 +26,7 @@ def examine_all(project: Project, state: Path) -> Iterator[Check]:
     yield _code_steps(project)
     yield _control_groups(project.settings.cgroup)
     yield from _project(project)
+    yield _vault(project)
     yield from _connectors(project.catalogue)
     kind = project.settings.durability
     yield Check("durability", "ok", f"{kind}: {DURABILITY[kind]}")
@@ -129,6 +130,26 @@ def _project(project: Project) -> Iterator[Check]:
             )
         else:
             yield Check("connection", "ok", f"{name} ({stored.kind}): its settings are valid")
+
+
+def _vault(project: Project) -> Check:
+    """Whether the root key opens the vault, and each secret that connections use is in it."""
+    from drawloom.cli.secret_shapes import used_by
+    from drawloom.errors import ValueInvalid, VaultUnusable
+
+    vault, principal = project.vault, project.secrets.principal
+    names = [about.name for about in vault.secrets.list(principal)]
+    wanted = used_by(project)
+    if not names and not wanted:
+        return Check("vault", "ok", "no secrets are kept")
+    try:
+        for name in {*names, *wanted}:
+            vault.secrets.get(principal, name)
+    except ValueInvalid as exc:
+        return Check("vault", "error", str(exc), "set it, or see `Use a connection`")
+    except VaultUnusable as exc:
+        return Check("vault", "error", str(exc), "restore the root key, or the vault, from a copy")
+    return Check("vault", "ok", f"the root key opens all secrets: {len(names)}")
 
 
 def _connectors(catalogue: Catalogue) -> Iterator[Check]:

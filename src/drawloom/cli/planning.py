@@ -53,7 +53,9 @@ async def _forecast(
 ) -> list[Planned]:
     connections = {**project.connections, **bound.extra}
     doors = Doors(root=project.folder)
-    async with Looks(project.catalogue, connections, doors, reads=read) as looks:
+    async with Looks(
+        project.catalogue, connections, doors, reads=read, source=project.secrets
+    ) as looks:
         now = time.time_ns() // 1000
         forecast = Forecast(plan, accepted, bound.slots, looks, now)
         return [step async for step in forecast.steps()]

@@ -73,7 +73,9 @@ def _read(
 
     async def read() -> dict[str, dict[str, Any]]:
         doors = Doors(root=project.folder)
-        async with Looks(project.catalogue, connections, doors, reads=True) as looks:
+        async with Looks(
+            project.catalogue, connections, doors, reads=True, source=project.secrets
+        ) as looks:
             return await read_again(found, looks, record.bindings)
 
     return asyncio.run(read())

@@ -12,7 +12,7 @@ from drawloom.chains.plan import PlanStep
 from drawloom.errors import Failure, FailureKind, ToolError
 from drawloom.kernel import CallFailed, CallTool, Run, streaming
 from drawloom.kernel.messages import Pull, Pulled
-from drawloom.runtime.calling import Hands, Measured, Prepared, Waiting, failure_of, metered
+from drawloom.runtime.calling import Hands, Measured, Prepared, Waiting, metered
 from drawloom.runtime.guarding import Caller
 from drawloom.runtime.streams import Source
 from drawloom.sdk import Context, Tool
@@ -30,7 +30,7 @@ class Taking:
     async def call(
         self, prepared: Prepared, connection: str | None, context: Context, measured: Measured
     ) -> Any:
-        """The tool's checked output. What goes wrong is raised; see `failure_of`."""
+        """The tool's checked output. What goes wrong is raised; see `Hands.failure_of`."""
         hands = self.hands
         try:
             output = await hands.call(prepared, connection, self._args(), context, measured)
@@ -102,7 +102,7 @@ async def pulled(
         message = f"{step.tool} gave nothing within {step.timeout:g} s"
         return CallFailed(call, Failure(FailureKind.TIMEOUT, message), now())
     except Exception as exc:  # noqa: BLE001  # whatever a tool does
-        return CallFailed(call, failure_of(source.tool, exc), now())
+        return CallFailed(call, hands.failure_of(source.tool, exc), now())
     if chunk is None:
         return Pulled(call, now(), 0, command.after, True, [])
     return Pulled(call, now(), len(chunk.items), chunk.after, False, chunk.items)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -17,8 +18,10 @@ from drawloom.errors import ChainInvalid, ConnectionUnusable, ValueInvalid
 from drawloom.project.binding import Bound, bind, on_the_spot
 from drawloom.project.chains import ChainFiles
 from drawloom.project.own_tools import own_tools
+from drawloom.project.secrets import ProjectSecrets
 from drawloom.project.settings import FILE, Durability, Settings, read_settings
 from drawloom.runtime import Catalogue, StoredConnection
+from drawloom.vault import Principal, RootKeyPlace, Vault
 
 
 class Project:
@@ -54,9 +57,52 @@ class Project:
 
     @cached_property
     def connections(self) -> Mapping[str, StoredConnection]:
-        """The stored connections by name, secrets as references."""
+        """The connections of `drawloom.toml` and of the vault by name, secrets as references.
+
+        Raises `ValueInvalid` where both have one of a name, or `[bind]` names one that
+        neither has.
+        """
+        written, kept = self._written, self.secrets.connections()
+        for name in written.keys() & kept.keys():
+            raise ValueInvalid(
+                f"there are two connections {name!r}: {self.folder / FILE} has "
+                f"[connections.{name}], and {self.vault.store.path} has one; take one of them "
+                f"away (`drawloom connections remove {name}`)"
+            )
+        found = {**written, **kept}
+        for slot, name in self.settings.bind.items():
+            if name not in found:
+                message = f"there is no connection {name!r} {did_you_mean(name, found)}".rstrip()
+                raise ValueInvalid(f"{self.folder / FILE}: bind.{slot}: {message}")
+        return found
+
+    @property
+    def _written(self) -> dict[str, StoredConnection]:
         every = self.settings.connections.values()
         return {c.name: StoredConnection(c.name, c.kind, c.settings) for c in every}
+
+    def forget(self) -> None:
+        """Forget which connections there are: the vault has changed."""
+        self.__dict__.pop("connections", None)
+
+    @cached_property
+    def vault(self) -> Vault:
+        """The vault in the state directory; it is made by the first change, not before."""
+        settings = self.settings.secrets
+        file = self.state / settings.root_key_file
+        keyring = settings.root_key == "keyring"
+        return Vault(self.state, RootKeyPlace(file, keyring, os.environ))
+
+    @cached_property
+    def secrets(self) -> ProjectSecrets:
+        """Gives connections their secrets, wherever those are kept."""
+        hashicorp = self.settings.secrets.hashicorp
+        return ProjectSecrets(self.vault, Principal.of_this_process(), hashicorp, self.doors)
+
+    @property
+    def doors(self) -> Doors:
+        """The ways out of this project: relative paths begin in its folder."""
+        return Doors(root=self.folder)
 
     @cached_property
     def catalogue(self) -> Catalogue:
@@ -123,10 +169,11 @@ class Project:
         again = _on_the_spot_again(folder) if recover else {}
         return Engine(
             self.catalogue,
-            {**again, **self.connections, **(extra or {})},
+            {**again, **self._written, **(extra or {})},
             state=folder,
             durability=durability or self.settings.durability,
-            doors=Doors(root=self.folder),
+            doors=self.doors,
+            secrets=self.secrets,
             keep_days=self.settings.keep_days,
             policies=self.settings.policies,
             recover=recover,

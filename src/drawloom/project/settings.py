@@ -7,6 +7,14 @@
     host = "db.example.org"
     password = {env = "PGPASSWORD"} # a secret is a reference, never the value
 
+    [secrets]
+    root_key = "file"               # file | keyring: where the key that opens the vault is kept
+    root_key_file = "root.key"      # in the state folder, unless it is a whole path
+
+    [secrets.hashicorp]             # a server of HashiCorp Vault or OpenBao
+    address = "https://vault.example.org:8200"
+    token = {env = "VAULT_TOKEN"}   # or role_id and secret_id; for more, see "Use secrets"
+
     [bind]
     reporting = "db"                # the slot `reporting` of any chain uses `db`
 
@@ -39,7 +47,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal, NoReturn, TypeAlias, cast
@@ -50,6 +58,7 @@ from drawloom.drivers.embedded.blobs import THRESHOLD
 from drawloom.drivers.embedded.codec import LARGE
 from drawloom.errors import ValueInvalid
 from drawloom.project.policy_settings import PolicyReader
+from drawloom.project.secret_settings import SecretSettings, read_secrets
 from drawloom.runtime.guarding import ConnectionLimits, Policies, PoolRule
 
 FILE: Final = "drawloom.toml"
@@ -67,7 +76,7 @@ _SHARED: Final = (
 )  # not settings of the connector
 _LARGEST: Final = 1 << 20  # bytes
 _MOST_INLINE: Final = 64_000_000  # bytes that one row of the store may hold
-_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*\Z")
+NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +106,7 @@ class Settings:
     code_steps: bool = False
     sandbox: str = "auto"
     cgroup: str | None = None
+    secrets: SecretSettings = field(default_factory=SecretSettings)
 
 
 def read_settings(path: Path) -> Settings:
@@ -136,6 +146,7 @@ class _Reader:
             "engine",
             "code",
             "isolation",
+            "secrets",
         )
         self._known(document, known, "")
         state = self._table(document, "state")
@@ -152,7 +163,7 @@ class _Reader:
         limits = {name: connection.limits for name, connection in found.items()}
         return Settings(
             connections=found,
-            bind=self._bind(self._table(document, "bind"), connections),
+            bind=self._bind(self._table(document, "bind")),
             tools=self._tools(document.get("tools", [])),
             state_folder=self._text(state.get("folder", ".drawloom"), "state.folder"),
             durability=cast(
@@ -165,12 +176,13 @@ class _Reader:
             code_steps=self._switch(code.get("enabled", False), "code.enabled"),
             sandbox=self._one_of(_SANDBOXES, code.get("sandbox", "auto"), "code.sandbox"),
             cgroup=self._folder(isolation.get("cgroup"), "isolation.cgroup"),
+            secrets=read_secrets(self._table(document, "secrets"), self._refuse),
             memory=self._size(engine.get("memory"), "engine.memory"),
         )
 
     def _connection(self, name: str, table: Any) -> ConnectionSettings:
         key = f"connections.{name}"
-        if not _NAME.match(name):
+        if not NAME.match(name):
             self._refuse(key, "a name has letters, digits, _ and -, and begins with a letter")
         if not isinstance(table, dict):
             self._refuse(key, "must be a table, as in [connections.db]")
@@ -182,13 +194,8 @@ class _Reader:
         limits = self._policies.limits(name, table.get("limits", {}))
         return ConnectionSettings(name, kind, settings, limits, self._policies.pool(name, table))
 
-    def _bind(self, table: Mapping[str, Any], connections: Iterable[str]) -> dict[str, str]:
-        bound = {slot: self._text(name, f"bind.{slot}") for slot, name in table.items()}
-        for slot, name in bound.items():
-            if name not in connections:
-                advice = did_you_mean(name, connections)
-                self._refuse(f"bind.{slot}", f"there is no connection {name!r} {advice}".rstrip())
-        return bound
+    def _bind(self, table: Mapping[str, Any]) -> dict[str, str]:
+        return {slot: self._text(name, f"bind.{slot}") for slot, name in table.items()}
 
     def _tools(self, value: Any) -> tuple[str, ...]:
         if not isinstance(value, list):

@@ -73,9 +73,12 @@ class Answers(Generic[T]):
         identity = self._identities.get(connection)
         if identity is None:
             stored = self._connections.get(connection or "")
-            told = [connection] if stored is None else [stored.kind, dict(stored.settings)]
-            identity = self._identities[connection] = _digest(told)
+            identity = self._identities[connection] = _identity(connection, stored)
         return cache_key(tool.name, version, identity, canonical_json(args))
+
+    def changed(self, stored: StoredConnection) -> None:
+        """A connection has other settings now: what it answered before is no answer of it."""
+        self._identities[stored.name] = _identity(stored.name, stored)
 
     def get(self, key: str) -> tuple[Any, Age] | None:
         """The answer, decoded anew, and whether it is still fresh."""
@@ -167,6 +170,10 @@ class AnswersFile:
     def close(self) -> None:
         self._thread.shutdown()
         self._db.close()
+
+
+def _identity(name: str | None, stored: StoredConnection | None) -> str:
+    return _digest([name] if stored is None else [stored.kind, dict(stored.settings)])
 
 
 def _digest(value: Any) -> str:

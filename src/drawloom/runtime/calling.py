@@ -8,7 +8,7 @@ import time
 import types
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -16,16 +16,19 @@ from drawloom.dataflow.validation import validator_for
 from drawloom.dataflow.values import LARGEST_INTEGER, encode_output
 from drawloom.doors.meter import METER, Meter
 from drawloom.errors import ConnectionUnusable, Failure, FailureKind, ToolError, ValueInvalid
-from drawloom.policies import Resources
+from drawloom.policies import Effect, Resources
 from drawloom.runtime.clients import Clients
 from drawloom.runtime.guarding import Guards, Hold
 from drawloom.runtime.isolation.pool import Cost, IsolatedCallFailed, Isolation
 from drawloom.runtime.streams import Streams
-from drawloom.sdk import Context, Tool, name_fault
+from drawloom.sdk import Context, FaultTable, Tool, name_fault
 
 THREADS = 32
 
 _OF_A_SERVICE = frozenset({FailureKind.TRANSIENT, FailureKind.TIMEOUT, FailureKind.THROTTLED})
+
+
+Redact: TypeAlias = Callable[[Failure], Failure]
 
 
 class Measured:
@@ -78,6 +81,7 @@ class Prepared:
     a connection: they do once the tool has waited, or has failed as a service does,
     so that a tool which never does either is spared what they cost. An isolated tool
     is called in another process, where it is made ready once more, *inside*.
+    *redact* takes what no failure may tell out of it.
     """
 
     __slots__ = (
@@ -88,6 +92,7 @@ class Prepared:
         "is_async",
         "isolated",
         "name",
+        "redact",
         "takes",
         "takes_streams",
         "tool",
@@ -95,8 +100,11 @@ class Prepared:
         "wants_context",
     )
 
-    def __init__(self, tool: Tool, *, inside: bool = False) -> None:
+    def __init__(
+        self, tool: Tool, *, inside: bool = False, redact: Redact = lambda failure: failure
+    ) -> None:
         self.tool = tool
+        self.redact = redact
         self.isolated = tool.isolation != "none" and not inside
         self.name = tool.name
         self.function: Callable[..., Any] = tool.function
@@ -132,7 +140,7 @@ class Prepared:
         """What an exception of a call means, in the words of the nine kinds."""
         if isinstance(exc, asyncio.CancelledError):
             return Failure(FailureKind.DEFECT, f"{self.name} cancelled its own call")
-        failure = failure_of(self.tool, exc)
+        failure = self.redact(failure_of(self.tool, exc))
         if failure.kind in _OF_A_SERVICE:
             self.guarded = True
         return failure
@@ -236,7 +244,7 @@ class Hands:
         """A tool made ready, at its first use."""
         found = self.ready.get(tool)
         if found is None:
-            found = self.ready[tool] = Prepared(tool)
+            found = self.ready[tool] = Prepared(tool, redact=self._clients.redact)
             found.guarded = found.guarded or self.guards.policies.limits(tool.name)
         return found
 
@@ -274,6 +282,23 @@ class Hands:
         positional = () if client is None else (client,)
         output = await self._in_thread(prepared.function, positional, taken, measured)
         return prepared.check(output, taken)
+
+    def failure_of(self, tool: Tool, exc: BaseException) -> Failure:
+        """What an exception of a call means, without any secret that a client has."""
+        return self._clients.redact(failure_of(tool, exc))
+
+    async def renewed(
+        self, tool: Tool, connection: str | None, failure: Failure, measured: Measured
+    ) -> bool:
+        """Whether to make a refused call once more: its client had an old secret, or address.
+
+        A tool with the effect `once` only where the refusal proves that nothing happened.
+        """
+        if connection is None or failure.kind is not FailureKind.DENIED:
+            return False
+        if tool.effect is Effect.ONCE and not failure.harmless:
+            return False
+        return await self._clients.renewed(connection, measured.began)
 
     async def _in_process(
         self,
@@ -316,9 +341,14 @@ class Hands:
 
 def failure_of(tool: Tool, exc: BaseException) -> Failure:
     """What an exception of a call means, in the words of the nine kinds."""
+    return client_failure(tool.faults, exc)
+
+
+def client_failure(faults: FaultTable, exc: BaseException) -> Failure:
+    """The same, of a client that is opened or asked without a tool."""
     if isinstance(exc, ConnectionUnusable):
         return Failure(FailureKind.DENIED, str(exc), harmless=True)
-    return name_fault(tool.faults, exc)
+    return name_fault(faults, exc)
 
 
 @types.coroutine

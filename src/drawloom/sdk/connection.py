@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
+from drawloom.doors.origins import Base
+
 if TYPE_CHECKING:
     from drawloom.doors import Doors
 
@@ -26,6 +28,20 @@ class Connection(BaseModel):
     def look(self, doors: Doors) -> AbstractAsyncContextManager[Any]:
         """Open what planners look through: the client, unless opening one changes something."""
         return self.open(doors)
+
+    def destination(self) -> str:
+        """Where its secrets are sent to: `scheme://host:port` of a URL, `host:port`.
+
+        Of a kind that has neither, all its settings but the secrets. Override it
+        where that is too much.
+        """
+        given = {name: getattr(self, name) for name in type(self).model_fields}
+        if isinstance(url := given.get("base_url"), str):
+            return str(Base.parse(url).origin)
+        if isinstance(host := given.get("host"), str):
+            return f"{host}:{given['port']}" if "port" in given else host
+        plain = {n: v for n, v in given.items() if isinstance(v, (str, int, float))}
+        return " ".join(f"{name}={value}" for name, value in plain.items())
 
     async def check(self, client: Any) -> dict[str, Any]:
         """Ask the service how it is; what it says (server, version) is shown to people."""

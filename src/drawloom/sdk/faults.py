@@ -5,6 +5,7 @@ from __future__ import annotations
 from drawloom.errors import Failure, FailureKind, ToolError
 from drawloom.sdk.connector import Fault, FaultTable
 
+CUT = " […]"  # ends a message that was too long
 _LONGEST_MESSAGE = 2_000
 
 
@@ -41,4 +42,4 @@ def _of_python(exc: BaseException) -> Failure:
 
 def _text(exc: BaseException) -> str:
     text = str(exc) or type(exc).__name__
-    return text if len(text) <= _LONGEST_MESSAGE else text[:_LONGEST_MESSAGE] + " […]"
+    return text if len(text) <= _LONGEST_MESSAGE else text[:_LONGEST_MESSAGE] + CUT

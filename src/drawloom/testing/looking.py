@@ -16,8 +16,9 @@ from drawloom.kernel import CallFailed
 from drawloom.kernel.messages import Pull, Pulled
 from drawloom.policies import Effect
 from drawloom.runtime import Catalogue, Clients, Hands, Measured, StoredConnection
-from drawloom.runtime.calling import Waiting, failure_of, metered
+from drawloom.runtime.calling import Waiting, metered
 from drawloom.runtime.catalogue import UnknownTool
+from drawloom.runtime.clients import SecretSource
 from drawloom.runtime.guarding import Caller
 from drawloom.runtime.streams import Source
 from drawloom.sdk import Context, Tool
@@ -39,13 +40,12 @@ class Looks:
         doors: Doors,
         *,
         reads: bool = False,
+        source: SecretSource | None = None,
     ) -> None:
-        self._catalogue = catalogue
         self._doors = doors
         self._reads = reads
-        self._clients = Clients(catalogue, connections, doors)
-        only_read = {name: _reading(stored, catalogue) for name, stored in connections.items()}
-        self._hands = Hands(Clients(catalogue, only_read, doors))
+        self._clients = Clients(catalogue, connections, doors, source)
+        self._hands = Hands(_ReadingClients(catalogue, connections, doors, source))
         self._open: dict[str, Any] = {}
         self._stack = AsyncExitStack()
 
@@ -76,7 +76,7 @@ class Looks:
             if type(output) is Waiting:
                 output = prepared.check(await metered(output, measured), output.args)
         except Exception as exc:
-            raise ToolError(failure_of(tool, exc)) from exc
+            raise ToolError(self._hands.failure_of(tool, exc)) from exc
         return output
 
     async def pull(self, command: Pull, connection: str | None) -> Pulled | CallFailed:
@@ -101,7 +101,7 @@ class Looks:
             told = tool.planner(*positional, **taken)
             return tuple(await told if inspect.isawaitable(told) else told)
         except Exception as exc:
-            raise ToolError(failure_of(tool, exc)) from exc
+            raise ToolError(self._hands.failure_of(tool, exc)) from exc
 
     def _taken(self, tool: Tool, args: dict[str, Any]) -> dict[str, Any]:
         takes = self._hands.prepared(tool).takes
@@ -114,12 +114,19 @@ class Looks:
     async def _looking(self, name: str) -> Any:
         if name not in self._open:
             try:
-                settings = self._clients.stored(name).typed(self._catalogue)
+                settings = await self._clients.settings(name)
                 looking = settings.look(self._doors)
                 self._open[name] = await self._stack.enter_async_context(looking)
             except OSError as exc:
                 raise ConnectionUnusable(f"connection {name!r}: {exc}") from exc
         return self._open[name]
+
+
+class _ReadingClients(Clients):
+    """Clients that only read, as far as their kinds can be told so."""
+
+    def stored(self, name: str) -> StoredConnection:
+        return _reading(super().stored(name), self.catalogue)
 
 
 def _reading(stored: StoredConnection, catalogue: Catalogue) -> StoredConnection:

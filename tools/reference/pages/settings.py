@@ -23,8 +23,9 @@ A chain can never name one.
 CONNECTIONS = """## Connections
 
 `[connections.NAME]` describes one connection. `kind` names the connector; the
-other settings depend on it. A secret is a reference, `{env = "NAME"}` or
-`{file = "PATH"}`.
+other settings depend on it. A secret is a reference: `{env = "NAME"}`, `{file = "PATH"}`,
+`{vault = "NAME"}` or `{hashicorp = "PATH#FIELD"}`; see
+[Use a connection and its secrets](../howto/use-secrets.md).
 
 """
 

@@ -44,6 +44,7 @@ from drawloom.facts import Sink
 from drawloom.kernel import CallTool, CancelRequested, Run
 from drawloom.runtime import Catalogue, Clients, Hands, StoredConnection
 from drawloom.runtime.caching import Answers
+from drawloom.runtime.clients import SecretSource
 from drawloom.runtime.guarding import Guards, Policies
 from drawloom.runtime.instances import with_instances
 
@@ -65,7 +66,8 @@ class Engine:
     process holds more than *memory* bytes. The declared memory of isolated calls under
     way is never more than that, either. A value of more than *blob_threshold* bytes of
     JSON is kept in a file of its own, and loaded where it is read. *cgroup* names the
-    control group in which isolated calls get their own, unless one is delegated.
+    control group in which isolated calls get their own, unless one is delegated. *secrets*
+    gives the values of secrets that a vault keeps, and the connections that it keeps.
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class Engine:
         memory: int | None = None,
         blob_threshold: int = THRESHOLD,
         cgroup: str | None = None,
+        secrets: SecretSource | None = None,
     ) -> None:
         if durability != "memory" and state is None:
             raise StateUnusable("an engine that keeps its runs needs a state directory")
@@ -100,14 +103,18 @@ class Engine:
         self._memory = memory
         self._blob_threshold = blob_threshold
         self._cgroup = cgroup
+        self._secrets = secrets
         self._ownership: Ownership | None = None
         self._db: apsw.Connection | None = None
         self._reader: apsw.Connection | None = None
         self._requests: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
+        connections = with_instances(self.connections, self._policies)
+        kept = {} if self._secrets is None else self._secrets.connections()
+        clients = Clients(self.catalogue, connections, self._doors, self._secrets)
         hands = Hands(
-            Clients(self.catalogue, with_instances(self.connections, self._policies), self._doors),
+            clients,
             guards=Guards(self._policies),
             memory=self._memory,
             cgroup=self._cgroup,
@@ -115,7 +122,9 @@ class Engine:
         self._pump = Pump(hands, None)
         self._starts = Starts(self._pump, self.row_of, self._runs_at_once, self._memory)
         self._links = self._pump.links = Links(self._starts, self._pump)
-        self.answers: Answers[tuple[Runner, CallTool]] = Answers(self.connections, self.state)
+        stored = {**self.connections, **kept}
+        self.answers: Answers[tuple[Runner, CallTool]] = Answers(stored, self.state)
+        clients.changed = self.answers.changed
         pump = self._pump
         tell = pump.telling.reused
         pump.cached = CachedCalls(

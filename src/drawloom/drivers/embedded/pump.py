@@ -29,7 +29,7 @@ from drawloom.drivers.embedded.runner import Call, Runner
 from drawloom.drivers.embedded.telling import Telling
 from drawloom.drivers.late import out_of_time
 from drawloom.drivers.pulling import Taking, pulled, source_of
-from drawloom.errors import StateUnusable, ToolError
+from drawloom.errors import Failure, FailureKind, StateUnusable, ToolError
 from drawloom.facts import Sink
 from drawloom.kernel import (
     AwaitResolution,
@@ -391,8 +391,7 @@ class Pump:
         except KeyboardInterrupt:
             raise  # it is for the whole process
         except BaseException as exc:  # noqa: BLE001  # whatever a tool does
-            failure = prepared.fault(exc)
-            self._answer(runner, command, measured, CallFailed(command.call, failure, now()))
+            self._failed(runner, command, measured, prepared, connection, exc)
             return None
         if type(output) is not Waiting:
             event = CallSucceeded(command.call, output, time.time_ns() // 1000)
@@ -406,6 +405,24 @@ class Pump:
         call = self._under_way(runner, command, measured)
         call.task = asyncio.current_task()
         return self._called(call, prepared, connection, output)
+
+    def _failed(
+        self,
+        runner: Runner,
+        command: CallTool,
+        measured: Measured | None,
+        prepared: Prepared,
+        connection: str | None,
+        exc: BaseException,
+    ) -> None:
+        """Answer a call that failed at once."""
+        failure = prepared.fault(exc)
+        if connection is not None and failure.kind is FailureKind.DENIED:
+            call = self._under_way(runner, command, measured or Measured())
+            again = self._refused(call, prepared, connection, failure)
+            call.task = self._loop.create_task(again)
+            return
+        self._answer(runner, command, measured, CallFailed(command.call, failure, now()))
 
     def _held(
         self,
@@ -476,9 +493,37 @@ class Pump:
         except (KeyboardInterrupt, GeneratorExit):
             raise
         except BaseException as exc:  # noqa: BLE001  # whatever a tool does
-            event: Event = CallFailed(command.call, prepared.fault(exc), now())
+            failure = prepared.fault(exc)
+            if connection is not None and failure.kind is FailureKind.DENIED:
+                await self._refused(call, prepared, connection, failure)
+                return
+            event: Event = CallFailed(command.call, failure, now())
         else:
             event = CallSucceeded(command.call, output, now())
+        self._ended(call, event)
+
+    async def _refused(
+        self, call: Call, prepared: Prepared, connection: str, failure: Failure
+    ) -> None:
+        """Answer a call that was denied; made once more where its client had an old secret."""
+        command = call.command
+        event: Event = CallFailed(command.call, failure, now())
+        try:
+            if await self.hands.renewed(prepared.tool, connection, failure, call.measured):
+                wants = prepared.wants_context
+                context = self._context(call.runner, command) if wants else _NO_CONTEXT
+                output = await self._made(call, prepared, connection, context)
+                if type(output) is Waiting:
+                    output = prepared.check(await metered(output, call.measured), output.args)
+                event = CallSucceeded(command.call, output, now())
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as exc:  # noqa: BLE001  # whatever a tool does
+            event = CallFailed(command.call, prepared.fault(exc), now())
+        self._ended(call, event)
+
+    def _ended(self, call: Call, event: Event) -> None:
+        runner, command = call.runner, call.command
         if call.over:
             return
         self._end_call(call)

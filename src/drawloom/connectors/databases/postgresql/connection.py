@@ -20,6 +20,14 @@ if TYPE_CHECKING:
     from drawloom.sdk.doors import Doors
 
 Tls = Literal["off", "require", "verify-ca", "verify-full"]
+_CHECK = """
+SELECT 'PostgreSQL' AS server, current_setting('server_version') AS version,
+    pg_is_in_recovery() AS standby,
+    (SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid()) AS tls,
+    current_user::text AS "user",
+    (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AS superuser,
+    has_database_privilege(current_database(), 'CREATE') AS may_create_schemas
+"""
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -63,12 +71,9 @@ class PostgresqlConnection(Connection):
             await client.close()
 
     async def check(self, client: Client) -> dict[str, Any]:
-        """The server's version, and whether it takes writes."""
+        """The server's version, whether it takes writes, the TLS in use, and what the user may do."""
         async with client.reading() as connection:
-            rows = await connection.fetch(
-                "SELECT current_setting('server_version') AS version,"
-                " pg_is_in_recovery() AS standby"
-            )
+            rows = await connection.fetch(_CHECK)
         return dict(rows[0])
 
 

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from drawloom.connectors.web.http.auth import Auth, NoAuth
 from drawloom.connectors.web.http.faults import FAULTS
-from drawloom.sdk import Connection, Connector, Secret
+from drawloom.sdk import Connection, Connector, Failure, FailureKind, Secret, ToolError
 from drawloom.sdk.doors import Credential, Doors, HttpClient, Limits, Reach, Tls
 
 
@@ -55,11 +55,13 @@ class HttpConnection(Connection):
             yield client
 
     async def check(self, client: HttpClient) -> dict[str, Any]:
-        """Ask for the base URL: any answer shows that the service is there."""
+        """Ask for the base URL. Any answer shows that the service is there; 401 refuses who asks."""
         target = client.base.target("")
         answer = await client.send("HEAD", target)
         if answer.status in (405, 501):  # the service does not know HEAD
             answer = await client.send("GET", target)
+        if answer.status == 401:
+            raise ToolError(Failure(FailureKind.DENIED, f"{client.base.origin} answers 401"))
         return {
             "status": answer.status,
             "tls": answer.tls,
