@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import resource
 import shutil
 import signal
@@ -135,7 +136,8 @@ def test_a_bad_input_starts_nothing(stranger: Any, name: str) -> None:
 
 
 HOSTILE = {
-    "endless": ("($f := function($n){$f($n + 1)}; $f(1))", "exceeded its budget"),
+    # By its steps on a quick machine, by its time on a slow one.
+    "endless": ("($f := function($n){$f($n + 1)}; $f(1))", "exceeded its budget|timeout"),
     "a gigabyte of text": (
         "($d := function($s, $n){$n = 0 ? $s : $d($s & $s, $n - 1)}; $d('x', 31))",
         "exceed the size limit",
@@ -159,7 +161,8 @@ def test_a_hostile_expression_is_stopped_while_others_go_on(stranger: Any, name:
     assert done.code == 0
     assert done.json["output"] == 2550
     failure = done.json["steps"]["bad"]["failure"]
-    assert (failure["kind"], said in failure["message"]) == ("invalid", True)
+    assert failure["kind"] == "invalid"
+    assert re.search(said, failure["message"]), failure
     assert f"in `{expression}" in failure["message"], "it names the expression"
     assert done.err.index("good: succeeded") < done.err.index("bad: failed")
 

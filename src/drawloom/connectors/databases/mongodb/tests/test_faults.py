@@ -11,6 +11,7 @@ import gc
 import json
 import signal
 import uuid
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from time import monotonic
@@ -38,6 +39,20 @@ async def failing(tmp_path: Path, **settings: Any) -> Failure:
         with pytest.raises(Exception) as raised:
             await call_checked(FIND, client, collection="t")
     return name_fault(connector.faults, raised.value)
+
+
+# The driver leaves the socket of a connection that failed to the garbage collector, which
+# would tell of it in another test.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+@pytest.fixture(autouse=True)
+def swept() -> Iterator[None]:
+    """What a test has left is collected before the next one begins."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 @pytest.fixture(scope="module")
@@ -213,11 +228,6 @@ async def test_a_password_that_is_wrong_missing_or_not_set(tmp_path, guarded, mo
             await failing(tmp_path, **{**guarded, "password": password})
 
 
-# The driver leaves the socket of a handshake that failed to the garbage collector.
-LEAVES_SOCKETS = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-
-
-@LEAVES_SOCKETS
 async def test_tls(tmp_path, guarded, guarded_mongodb):
     if guarded_mongodb.ca_file is None:
         pytest.skip("NO OPENSSL: TLS was not tested. Install it: apt-get install openssl")
@@ -230,7 +240,6 @@ async def test_tls(tmp_path, guarded, guarded_mongodb):
         assert (failure.kind, failure.harmless) == (FailureKind.DENIED, True), failure
     plain = await failing(tmp_path, **{**guarded, "tls": "off", "ca_file": None})
     assert plain.kind in (FailureKind.TRANSIENT, FailureKind.DENIED)
-    gc.collect()
     with pytest.raises(ConnectionUnusable, match=r"ca_file 'nowhere\.pem'"):
         await failing(tmp_path, **{**guarded, "ca_file": "nowhere.pem"})
 
@@ -259,7 +268,6 @@ async def test_check_says_how_the_server_is(db):
     assert int(said["version"].split(".")[0]) >= 4
 
 
-@LEAVES_SOCKETS
 async def test_the_password_is_found_nowhere(tmp_path, guarded, guarded_mongodb):
     """In no text of the settings, the client or an error, whatever goes wrong."""
     shown = [json.dumps(MongodbConnection(**guarded).model_dump(mode="json"))]
