@@ -13,13 +13,11 @@ from pydantic import Field
 from drawloom.connectors.databases.mongodb.faults import FAULTS
 from drawloom.errors import ConnectionUnusable
 from drawloom.sdk import Connection, Connector, Secret
+from drawloom.sdk.tls import Tls, is_local
 
 if TYPE_CHECKING:
     from drawloom.connectors.databases.mongodb.client import Client
     from drawloom.sdk.doors import Doors
-
-Tls = Literal["off", "require", "verify-ca", "verify-full"]
-_LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class MongodbConnection(Connection):
@@ -148,7 +146,7 @@ def _login(settings: MongodbConnection) -> dict[str, Any]:
 
 
 def _tls_mode(settings: MongodbConnection) -> Tls:
-    return settings.tls or ("off" if settings.host in _LOCAL else "verify-full")
+    return settings.tls or ("off" if is_local(settings.host) else "verify-full")
 
 
 def _tls(settings: MongodbConnection, root: Path) -> dict[str, Any]:

@@ -11,18 +11,14 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from drawloom.connectors.databases.mysql.faults import FAULTS
-from drawloom.errors import ConnectionUnusable
 from drawloom.sdk import Connection, Connector, Secret
+from drawloom.sdk.tls import Tls, tls_context
 
 if TYPE_CHECKING:
-    import ssl
-
     from drawloom.connectors.databases.mysql.client import Client
     from drawloom.sdk.doors import Doors
 
-Tls = Literal["off", "require", "verify-ca", "verify-full"]
 DriverName = Literal["asyncmy", "aiomysql"]
-_LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class MysqlConnection(Connection):
@@ -109,33 +105,13 @@ def _options(settings: MysqlConnection, root: Path) -> dict[str, Any]:
         "user": settings.user,
         "db": settings.database,
         "password": "" if password is None else password.open_secret(),
-        "ssl": _tls(settings, root),
+        "ssl": tls_context(settings.tls, settings.host, settings.ca_file, root),
         "connect_timeout": settings.connect_timeout,
         "program_name": settings.application_name,
         "charset": "utf8mb4",
         "autocommit": None,
         "local_infile": False,
     }
-
-
-def _tls(settings: MysqlConnection, root: Path) -> ssl.SSLContext | None:
-    import ssl
-
-    host = settings.host
-    local = host in _LOCAL or host.startswith("/")
-    mode = settings.tls or ("off" if local else "verify-full")
-    if mode == "off":
-        return None
-    try:
-        # A relative path begins in the project's folder.
-        trusted = None if settings.ca_file is None else str(root / settings.ca_file)
-        context = ssl.create_default_context(cafile=trusted)
-    except OSError as exc:
-        raise ConnectionUnusable(f"ca_file {settings.ca_file!r}: {exc.strerror or exc}") from None
-    context.check_hostname = mode == "verify-full"
-    if mode == "require":
-        context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 connector = Connector("mysql", MysqlConnection, FAULTS)

@@ -5,21 +5,18 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
 from drawloom.connectors.databases.postgresql.faults import FAULTS
-from drawloom.errors import ConnectionUnusable
 from drawloom.sdk import Connection, Connector, Secret
+from drawloom.sdk.tls import Tls, tls_context
 
 if TYPE_CHECKING:
-    import ssl
-
     from drawloom.connectors.databases.postgresql.client import Client
     from drawloom.sdk.doors import Doors
 
-Tls = Literal["off", "require", "verify-ca", "verify-full"]
 _CHECK = """
 SELECT 'PostgreSQL' AS server, current_setting('server_version') AS version,
     pg_is_in_recovery() AS standby,
@@ -28,7 +25,6 @@ SELECT 'PostgreSQL' AS server, current_setting('server_version') AS version,
     (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AS superuser,
     has_database_privilege(current_database(), 'CREATE') AS may_create_schemas
 """
-_LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class PostgresqlConnection(Connection):
@@ -86,7 +82,7 @@ def _options(settings: PostgresqlConnection, root: Path) -> dict[str, Any]:
         "user": settings.user,
         "database": settings.database,
         "password": "" if password is None else password.open_secret(),
-        "ssl": _tls(settings, root),
+        "ssl": tls_context(settings.tls, settings.host, settings.ca_file, root) or False,
         "direct_tls": False,
         "target_session_attrs": "any",
         "timeout": settings.connect_timeout,
@@ -95,26 +91,6 @@ def _options(settings: PostgresqlConnection, root: Path) -> dict[str, Any]:
             "statement_timeout": str(max(1, round(settings.timeout * 1_000))),
         },
     }
-
-
-def _tls(settings: PostgresqlConnection, root: Path) -> ssl.SSLContext | bool:
-    import ssl
-
-    host = settings.host
-    local = host in _LOCAL or host.startswith("/")
-    mode = settings.tls or ("off" if local else "verify-full")
-    if mode == "off":
-        return False
-    try:
-        # A relative path begins in the project's folder.
-        trusted = None if settings.ca_file is None else str(root / settings.ca_file)
-        context = ssl.create_default_context(cafile=trusted)
-    except OSError as exc:
-        raise ConnectionUnusable(f"ca_file {settings.ca_file!r}: {exc.strerror or exc}") from None
-    context.check_hostname = mode == "verify-full"
-    if mode == "require":
-        context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 connector = Connector("postgresql", PostgresqlConnection, FAULTS)

@@ -4,23 +4,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
 from drawloom.connectors.databases.redis.faults import FAULTS
-from drawloom.errors import ConnectionUnusable
 from drawloom.sdk import Connection, Connector, Secret
+from drawloom.sdk.tls import Tls, tls_context
 
 if TYPE_CHECKING:
-    import ssl
-
     from drawloom.connectors.databases.redis.client import Client
     from drawloom.sdk.doors import Doors
-
-Tls = Literal["off", "require", "verify-ca", "verify-full"]
-_LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class RedisConnection(Connection):
@@ -68,7 +62,10 @@ class RedisConnection(Connection):
         from drawloom.connectors.databases.redis.client import Client
         from drawloom.connectors.databases.redis.pool import Pool
 
-        client = Client(self, Pool(self, _secret(self), _tls(self, doors.root)))
+        client = Client(
+            self,
+            Pool(self, _secret(self), tls_context(self.tls, self.host, self.ca_file, doors.root)),
+        )
         try:
             yield client
         finally:
@@ -81,24 +78,6 @@ class RedisConnection(Connection):
 
 def _secret(settings: RedisConnection) -> str | None:
     return None if settings.password is None else settings.password.open_secret()
-
-
-def _tls(settings: RedisConnection, root: Path) -> ssl.SSLContext | None:
-    import ssl
-
-    mode = settings.tls or ("off" if settings.host in _LOCAL else "verify-full")
-    if mode == "off":
-        return None
-    try:
-        # A relative path begins in the project's folder.
-        trusted = None if settings.ca_file is None else str(root / settings.ca_file)
-        context = ssl.create_default_context(cafile=trusted)
-    except OSError as exc:
-        raise ConnectionUnusable(f"ca_file {settings.ca_file!r}: {exc.strerror or exc}") from None
-    context.check_hostname = mode == "verify-full"
-    if mode == "require":
-        context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 connector = Connector("redis", RedisConnection, FAULTS)

@@ -21,6 +21,7 @@ from drawloom.doors import Doors
 from drawloom.errors import ConnectionUnusable, Failure, FailureKind
 from drawloom.sdk import Secret, name_fault
 from drawloom.sdk.contract import call_checked
+from drawloom.sdk.tls import tls_context
 
 K = FailureKind
 GET = connector.tools["redis.get"]
@@ -344,15 +345,16 @@ async def test_tls(tmp_path):
 
 
 def test_tls_is_verified_unless_the_server_is_here(tmp_path):
-    from drawloom.connectors.databases.redis.connection import _tls
+    def told_by(settings: RedisConnection) -> Any:
+        return tls_context(settings.tls, settings.host, settings.ca_file, tmp_path)
 
     for host in ("localhost", "127.0.0.1", "::1"):
-        assert _tls(RedisConnection(host=host), tmp_path) is None
-    told = _tls(RedisConnection(host="cache.example.org"), tmp_path)
+        assert told_by(RedisConnection(host=host)) is None
+    told = told_by(RedisConnection(host="cache.example.org"))
     assert told is not None
     assert told.check_hostname
     with pytest.raises(ConnectionUnusable, match=r"ca_file 'nowhere\.pem'"):
-        _tls(RedisConnection(host="h", ca_file="nowhere.pem"), tmp_path)
+        told_by(RedisConnection(host="h", ca_file="nowhere.pem"))
 
 
 async def test_check_says_how_the_server_is(db):
