@@ -6,6 +6,8 @@ import os
 import sys
 from pathlib import Path
 
+import pytest
+
 # Tests are imported one by one, without their folder on the path; the servers are shared.
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -21,3 +23,15 @@ pytest_plugins = [
     "tests.servers.postgresql",
     "tests.servers.redis",
 ]
+
+_SERVERS = {
+    *("mongodb_server", "guarded_mongodb", "mysql_server", "guarded_mysql", "openbao"),
+    *("postgresql_server", "guarded_postgresql", "redis_server"),
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test on a real server is slow: it waits for a server, which may have to start first."""
+    for item in items:
+        if _SERVERS & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)

@@ -43,7 +43,10 @@ async def failing(tmp_path: Path, **settings: Any) -> Failure:
 
 # The driver leaves the socket of a connection that failed to the garbage collector, which
 # would tell of it in another test.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 
 @pytest.fixture(autouse=True)

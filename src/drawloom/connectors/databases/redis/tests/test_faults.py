@@ -23,6 +23,8 @@ from drawloom.sdk import Secret, name_fault
 from drawloom.sdk.contract import call_checked
 from drawloom.sdk.tls import tls_context
 
+pytestmark = pytest.mark.slow  # each test starts a server of its own
+
 K = FailureKind
 GET = connector.tools["redis.get"]
 
