@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from drawloom.connectors.databases.postgresql.binding import parameters
 from drawloom.connectors.databases.postgresql.faults import FAULTS, STANDBY
-from drawloom.connectors.databases.postgresql.pool import Pool, PoolState
+from drawloom.connectors.databases.postgresql.server import Line, Server
+from drawloom.connectors.databases.postgresql.statements import Prepared, is_plain
 from drawloom.errors import ToolError, invalid
-from drawloom.sdk import name_fault
+from drawloom.sdk import Json, name_fault
+from drawloom.sdk.pooling import Pool, Pooled
 
 if TYPE_CHECKING:
     import asyncpg
 
     from drawloom.connectors.databases.postgresql.connection import PostgresqlConnection
+
+_CLOSING = 10.0  # seconds for what still runs when the client closes
+
+
+class Found(NamedTuple):
+    """A statement that has run, and the first of its rows, as the driver gives them."""
+
+    statement: Prepared
+    records: list[Any]
 
 
 class Client:
@@ -24,54 +37,146 @@ class Client:
     def __init__(self, settings: PostgresqlConnection, options: dict[str, Any]) -> None:
         self.settings = settings
         self.effects_table = ""  # see `effects`; "" until it was looked up
-        self._pool = Pool(settings, options)
+        self.pool = Pool(Server(settings, options), settings)
+        self._cleaning: set[asyncio.Task[None]] = set()
 
-    def pool_state(self) -> PoolState:
-        """How full the pool is: size, idle, waiting."""
-        return self._pool.state()
+    async def read(self, sql: str, args: list[Json], most: int) -> Found:
+        """Run one statement that reads, and give its first rows, *most* of them.
+
+        It is a transaction of its own, and READ ONLY: the server itself refuses to write.
+        """
+        pooled = await self.pool.acquire()
+        try:
+            found = await _read(pooled.connection, sql, args, most)
+        except BaseException:
+            await self._give_back(pooled)
+            raise
+        if is_plain(sql):
+            self.pool.release(pooled, keep=True)
+        else:
+            await self._give_back(pooled)
+        return found
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[asyncpg.Connection[Any]]:
-        """A connection in a READ ONLY transaction: the server itself refuses to write."""
-        async with self._transaction(readonly=True) as connection:
-            yield connection
+        """A connection in a READ ONLY transaction, for several statements that see the same."""
+        async with self._line() as line, self._transaction(line, "BEGIN READ ONLY"):
+            yield line.connection
 
     @asynccontextmanager
-    async def writing(self, **transaction: Any) -> AsyncIterator[asyncpg.Connection[Any]]:
-        """A connection in a transaction that commits at the end, or not at all.
-
-        *transaction* is what the driver takes: isolation, readonly, deferrable.
-        """
-        async with self._transaction(**transaction) as connection:
-            with _telling_of_standby():
-                yield connection
+    async def writing(
+        self,
+        isolation: str = "read_committed",
+        *,
+        readonly: bool = False,
+        deferrable: bool = False,
+    ) -> AsyncIterator[asyncpg.Connection[Any]]:
+        """A connection in a transaction that commits at the end, or not at all."""
+        async with self._line() as line:
+            words = [
+                f"BEGIN ISOLATION LEVEL {isolation.replace('_', ' ').upper()}",
+                *(["READ ONLY"] if readonly else ["READ WRITE"] if line.takes_writes else []),
+                *(["DEFERRABLE"] if deferrable else []),
+            ]
+            async with self._transaction(line, " ".join(words)):
+                with _telling_of_standby():
+                    yield line.connection
 
     @asynccontextmanager
     async def autocommit(self) -> AsyncIterator[asyncpg.Connection[Any]]:
         """A connection without a transaction, where a failure proves nothing."""
-        async with self._pool.connection() as connection:
+        async with self._line() as line:
+            connection = line.connection
             try:
+                if line.takes_writes:
+                    await connection.execute("SET default_transaction_read_only = off")
                 with _telling_of_standby():
                     yield connection
             except Exception as exc:
                 raise ToolError(replace(name_fault(FAULTS, exc), harmless=False)) from exc
-            if connection.is_in_transaction():
-                await connection.execute("ROLLBACK")
-                _still(False)
+            _still(not connection.is_in_transaction())
 
     async def close(self) -> None:
         """Close every connection, after a moment for what still runs."""
-        await self._pool.close()
+        await self.pool.close(_CLOSING)
 
     @asynccontextmanager
-    async def _transaction(self, **transaction: Any) -> AsyncIterator[asyncpg.Connection[Any]]:
-        async with self._pool.connection() as connection, AsyncExitStack() as stack:
-            try:
-                await stack.enter_async_context(connection.transaction(**transaction))
-            except Exception as exc:  # it broke while it lay in the pool: nothing was asked of it
-                raise ToolError(self._pool.unreachable(exc)) from exc
-            yield connection
-            _still(connection.is_in_transaction())
+    async def _transaction(self, line: Line, begin: str) -> AsyncIterator[None]:
+        """A transaction that commits at the end; cleaning the line rolls it back otherwise."""
+        import asyncpg
+
+        try:
+            await line.connection.execute(begin)
+        except asyncpg.FeatureNotSupportedError as exc:  # no READ WRITE where a standby recovers
+            raise ToolError(STANDBY(exc)) from exc
+        except Exception as exc:  # it broke while it lay in the pool: nothing was asked of it
+            raise ToolError(self.pool.unreachable(exc)) from exc
+        yield
+        _still(line.connection.is_in_transaction())
+        if await line.connection.execute("COMMIT") != "COMMIT":
+            raise invalid("a statement of the transaction had failed, and all is rolled back")
+
+    @asynccontextmanager
+    async def _line(self) -> AsyncIterator[Line]:
+        """A connection for anything, which is cleaned afterwards."""
+        pooled = await self.pool.acquire()
+        try:
+            yield pooled.connection
+        finally:
+            await self._give_back(pooled)
+
+    async def _give_back(self, pooled: Pooled[Line]) -> None:
+        """Clean a connection and give it back, whoever is cancelled meanwhile."""
+        task = asyncio.create_task(self._cleaned(pooled))
+        self._cleaning.add(task)
+        task.add_done_callback(self._cleaning.discard)
+        await asyncio.shield(task)
+
+    async def _cleaned(self, pooled: Pooled[Line]) -> None:
+        keep = False
+        try:
+            await pooled.connection.clean()
+            keep = True
+        except Exception:  # noqa: BLE001, S110  # it is broken: another takes its place
+            pass
+        finally:
+            self.pool.release(pooled, keep=keep)
+
+
+async def _read(line: Line, sql: str, args: list[Json], most: int) -> Found:
+    """Run it; once more where it was prepared long ago, and the schema may have changed since."""
+    import asyncpg
+
+    known = line.statements.known(sql)
+    if known is None:
+        return await _run(line, await line.statements.prepare(sql), args, most)
+    stale = (
+        *(asyncpg.SyntaxOrAccessError, asyncpg.FeatureNotSupportedError),
+        *(asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError),
+    )
+    try:
+        return await _run(line, known, args, most)
+    except stale:
+        line.statements.forget(sql)
+    return await _run(line, await line.statements.prepare(sql), args, most)
+
+
+async def _run(line: Line, statement: Prepared, args: list[Json], most: int) -> Found:
+    if statement.parts or len(args) != len(statement.kinds):
+        args = await parameters(line.connection, statement.statement, args)
+    return Found(statement, await statement.fetch(args, most))
+
+
+@asynccontextmanager
+async def savepoint(connection: asyncpg.Connection[Any]) -> AsyncIterator[None]:
+    """A part of a transaction that is undone alone if it fails."""
+    await connection.execute("SAVEPOINT drawloom")
+    try:
+        yield
+    except BaseException:
+        await connection.execute("ROLLBACK TO drawloom; RELEASE drawloom")
+        raise
+    await connection.execute("RELEASE drawloom")
 
 
 @contextmanager

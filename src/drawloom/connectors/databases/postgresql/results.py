@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
@@ -13,7 +14,7 @@ from drawloom.errors import invalid
 from drawloom.sdk import Json, Row
 
 if TYPE_CHECKING:
-    from drawloom.connectors.databases.postgresql.client import Client
+    from drawloom.connectors.databases.postgresql.statements import Prepared
 
 Limit: TypeAlias = Annotated[int | None, Field(ge=0, description="Rows at most.")]
 Shape: TypeAlias = Annotated[
@@ -27,8 +28,8 @@ KeyColumn: TypeAlias = Annotated[
     str | None, Field(description="The column whose text names each row, for shape: keyed.")
 ]
 
-# Rows are fetched and encoded in portions, so that the event loop is never held for long.
-_PORTION = 1_000
+_PORTION = 5_000  # rows
+
 _COUNTED = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE"})
 
 
@@ -50,13 +51,24 @@ class Changes(TypedDict):
 
 
 async def rows_of(
-    statement: Any, values: list[Any], client: Client, limit: int | None, form: Callable[..., Any]
+    statement: Prepared, records: list[Any], most: int, limited: bool, form: Callable[..., Any]
 ) -> Rows:
-    """Run a query, and give its rows as *form* (see `shaping`) makes them."""
-    cursor = await statement.cursor(*values)
-    rows, truncated = await _fetch(cursor, row_reader(statement), limit, client)
-    columns = columns_of(statement)
-    return Rows(rows=form(rows), columns=columns, count=len(rows), truncated=truncated)
+    """What a query found, as *form* (see `shaping`) makes it, *most* rows of it.
+
+    *records* has one more where there were more: an error, unless the query is *limited*.
+    """
+    truncated = len(records) > most
+    if not limited:
+        check_count(len(records), most)
+    del records[most:]
+    # In portions, so that the event loop is never held for long.
+    for at in range(0, len(records), _PORTION):
+        records[at : at + _PORTION] = map(statement.read, records[at : at + _PORTION])
+        if at:
+            await asyncio.sleep(0)
+    return Rows(
+        rows=form(records), columns=statement.columns, count=len(records), truncated=truncated
+    )
 
 
 def shaping(shape: str, key: str | None, columns: list[str]) -> Callable[[list[Row]], Any]:
@@ -94,22 +106,6 @@ def _by_key(rows: list[Row], key: str) -> dict[str, Row]:
             raise invalid(f"two rows have {key} = {value!r}", path="/key")
         found[str(value)] = row
     return found
-
-
-async def _fetch(
-    cursor: Any, read: Any, limit: int | None, client: Client
-) -> tuple[list[Row], bool]:
-    """Rows up to the limit, and whether there were more. One too many is asked for."""
-    most = client.settings.max_rows if limit is None else limit
-    rows: list[Row] = []
-    while len(rows) <= most:
-        portion = await cursor.fetch(min(_PORTION, most + 1 - len(rows)))
-        if not portion:
-            return rows, False
-        rows += map(read, portion)
-    if limit is None:
-        check_count(len(rows), most)
-    return rows[:most], True
 
 
 def check_count(count: int, most: int) -> None:

@@ -11,7 +11,6 @@ from drawloom.connectors.databases.postgresql.binding import (
     columns_of,
     parameters,
     prepare,
-    row_reader,
 )
 from drawloom.connectors.databases.postgresql.catalogue import quoted
 from drawloom.connectors.databases.postgresql.connection import connector
@@ -102,10 +101,8 @@ class _Portions:
     async def behind(self, after: list[Json] | None, most: int) -> tuple[list[Row], bool]:
         """The next rows, and whether there are more. One too many is asked for."""
         args = [*self._args, *(after or [])]
-        async with self._client.reading() as connection:
-            statement = await prepare(connection, self._sql(after, most + 1))
-            values = await parameters(connection, statement, args)
-            rows = list(map(row_reader(statement), await statement.fetch(*values)))
+        statement, records = await self._client.read(self._sql(after, most + 1), args, 0)
+        rows = list(map(statement.read, records))
         for row in rows:
             if row.pop(self._again):
                 raise self._repeated(row)

@@ -28,6 +28,7 @@ from drawloom.connectors.databases.postgresql.results import (
     rows_of,
     shaping,
 )
+from drawloom.connectors.databases.postgresql.statements import Prepared
 from drawloom.connectors.databases.postgresql.writing import (
     MissingField,
     delete_on,
@@ -72,15 +73,18 @@ async def select(
     Without `limit`, more rows than the connection's `max_rows` are an error;
     `truncated` is true only where more rows than `limit` were there.
     """
+    most = client.settings.max_rows if limit is None else limit
     async with client.reading() as connection:
         relation = await find_relation(connection, table, schema)
         binder = Binder()
         sql = selection(relation, columns, where, binder) + order_by(relation, order)
-        statement = await prepare(connection, sql if limit is None else f"{sql} LIMIT {limit + 1}")
+        sql = sql if limit is None else f"{sql} LIMIT {limit + 1}"
+        statement = Prepared(await prepare(connection, sql))
         form = shaping(shape, key, columns or list(relation.columns))
-        values = await bound(connection, statement, binder.values, binder.places)
+        values = await bound(connection, statement.statement, binder.values, binder.places)
         with naming(binder.places):
-            return await rows_of(statement, values, client, limit, form)
+            records = await statement.fetch(values, most + 1)
+    return await rows_of(statement, records, most, limit is not None, form)
 
 
 def selection(

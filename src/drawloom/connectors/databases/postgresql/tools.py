@@ -11,7 +11,6 @@ from drawloom.connectors.databases.postgresql.binding import (
     columns_of,
     parameters,
     prepare,
-    row_reader,
 )
 from drawloom.connectors.databases.postgresql.connection import connector
 from drawloom.connectors.databases.postgresql.results import (
@@ -63,25 +62,19 @@ async def query(
     base64. Without `limit`, more rows than the connection's `max_rows` are an
     error; `truncated` is true only where more rows than `limit` were there.
     """
-    async with client.reading() as connection:
-        statement = await prepare(connection, sql)
-        form = shaping(shape, key, columns_of(statement))
-        values = await parameters(connection, statement, args or [])
-        return await rows_of(statement, values, client, limit, form)
+    most = client.settings.max_rows if limit is None else limit
+    found = await client.read(sql, args or [], most + 1)
+    form = shaping(shape, key, found.statement.columns)
+    return await rows_of(*found, most, limit is not None, form)
 
 
 @connector.tool(effect="read")
 async def query_one(client: Client, sql: Sql, args: Args = None) -> OneRow:
     """Run one SELECT that finds one row or none; more than one is an error."""
-    async with client.reading() as connection:
-        statement = await prepare(connection, sql)
-        columns_of(statement)
-        values = await parameters(connection, statement, args or [])
-        cursor = await statement.cursor(*values)
-        found = [row_reader(statement)(one) for one in await cursor.fetch(2)]
+    statement, found = await client.read(sql, args or [], 2)
     if len(found) > 1:
         raise invalid("the SQL finds more than one row; narrow it, or use postgresql.query")
-    row = found[0] if found else None
+    row = statement.read(found[0]) if found else None
     return OneRow(row=row, found=row is not None)
 
 

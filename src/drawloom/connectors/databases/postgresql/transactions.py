@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NotRequired, TypeAlia
 from pydantic import Field, with_config
 from typing_extensions import TypedDict
 
+from drawloom.connectors.databases.postgresql.client import savepoint
 from drawloom.connectors.databases.postgresql.connection import connector
 from drawloom.connectors.databases.postgresql.effects import once
 from drawloom.connectors.databases.postgresql.faults import FAULTS
@@ -180,7 +181,7 @@ async def _step(connection: Any, at: int, one: Operation, most: int) -> Done:
     try:
         if not one.get("optional"):
             return _done(await _apply(connection, one, most))
-        async with connection.transaction():  # a savepoint
+        async with savepoint(connection):
             return _done(await _apply(connection, one, most))
     except Exception as exc:
         failure = name_fault(FAULTS, exc)

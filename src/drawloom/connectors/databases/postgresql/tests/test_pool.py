@@ -11,14 +11,14 @@ import pytest
 from tests.servers.postgresql import start_postgresql
 
 from drawloom.chains import load
-from drawloom.connectors.databases.postgresql import pool
+from drawloom.connectors.databases.postgresql import server
 from drawloom.connectors.databases.postgresql.connection import PostgresqlConnection
 from drawloom.connectors.databases.postgresql.faults import FAULTS
 from drawloom.connectors.databases.postgresql.tests.conftest import Caller
 from drawloom.doors import Doors
 from drawloom.errors import FailureKind
 from drawloom.project import Project
-from drawloom.sdk import name_fault
+from drawloom.sdk import name_fault, pooling
 
 PID = "SELECT pg_backend_pid()"
 
@@ -31,12 +31,13 @@ async def test_one_that_is_young_is_used_again(db):
 async def test_one_that_is_old_is_not_used_again(db):
     first = await db.value(PID)
     assert await db.value(PID) != first
-    state = db.client.pool_state()
+    state = db.client.pool.state
     assert state.idle == 0
 
 
 async def test_one_that_is_broken_in_use_is_not_handed_out_again(db, postgresql_server):
-    async with db.client._pool.connection() as connection:
+    async with db.client._line() as line:
+        connection = line.connection
         first = connection.get_server_pid()
         other = await postgresql_server.connect()
         await other.execute("SELECT pg_terminate_backend($1)", first)
@@ -79,11 +80,11 @@ class Firewall:
 async def test_one_that_lay_and_no_longer_answers_is_replaced(
     postgresql: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pool, "_QUIET", 0.0)
-    monkeypatch.setattr(pool, "_ANSWER", 0.1)
+    monkeypatch.setattr(pooling, "QUIET", 0.0)
+    monkeypatch.setattr(server, "_ANSWER", 0.1)
     wall = Firewall(postgresql["port"])
-    server = await asyncio.start_server(wall.serve, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
+    listener = await asyncio.start_server(wall.serve, "127.0.0.1", 0)
+    port = listener.sockets[0].getsockname()[1]
     settings = PostgresqlConnection(**{**postgresql, "host": "127.0.0.1", "port": port})
     async with settings.open(Doors(tmp_path)) as client:
         db = Caller(client)
@@ -91,21 +92,21 @@ async def test_one_that_lay_and_no_longer_answers_is_replaced(
         assert await db.value(PID) == first, "it answers"
         wall.fall_silent()
         assert await db.value(PID) != first
-        assert client.pool_state().size == 1
-    server.close()
+        assert client.pool.state.size == 1
+    listener.close()
     await asyncio.gather(*wall.serving, return_exceptions=True)
 
 
 @pytest.mark.parametrize("settings", [{"max_connections": 1}])
 async def test_its_state_is_told(db):
-    assert db.client.pool_state() == (0, 0, 0)
+    assert db.client.pool.state == (0, 0, 0)
     async with db.client.reading():
         waiting = asyncio.create_task(db.value("SELECT 1"))
-        while not db.client.pool_state().waiting:
+        while not db.client.pool.state.waiting:
             await asyncio.wait([waiting], timeout=0)
-        assert db.client.pool_state() == (1, 0, 1)
+        assert db.client.pool.state == (1, 0, 1)
     assert await waiting == 1
-    assert db.client.pool_state() == (1, 1, 0)
+    assert db.client.pool.state == (1, 1, 0)
 
 
 CHAIN = """

@@ -235,7 +235,7 @@ async def test_a_thousand_queries_at_once(t):
 
     answers = await asyncio.gather(*(one(n) for n in range(1_000)))
     assert answers == [[{"n": n, "c": 0}] for n in range(1_000)]
-    assert t.client.pool_state().size <= 20
+    assert t.client.pool.state.size <= 20
 
 
 @pytest.mark.parametrize("settings", [{"max_connections": 1}])
