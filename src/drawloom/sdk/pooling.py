@@ -102,7 +102,9 @@ class Pool(Generic[C]):
         self._server = server
         self._limits = limits
         self._most = max(limits.max_connections, limits.min_connections)
-        self._room = asyncio.Semaphore(self._most)
+        self._places = self._most  # not taken; while there are some, nobody waits
+        self._queue: deque[tuple[asyncio.Future[None], float]] = deque()  # and their deadlines
+        self._expiry: asyncio.TimerHandle | None = None
         self._free: deque[Pooled[C]] = deque()  # the right one was used last
         self._taken: set[Pooled[C]] = set()
         self._leaving: set[asyncio.Task[None]] = set()
@@ -133,14 +135,14 @@ class Pool(Generic[C]):
         Raises `ToolError` (harmless, for nothing was asked of the server): throttled where none
         came free in time, else why the server cannot be reached.
         """
-        if self._room.locked():
-            await self._turn()
+        if self._places:
+            self._places -= 1
         else:
-            await self._room.acquire()
+            await self._turn()
         try:
             one = self._young() or await self._sound()
         except BaseException as exc:
-            self._room.release()
+            self._vacate()
             if isinstance(exc, Exception):
                 raise ToolError(self.unreachable(exc)) from exc
             raise
@@ -159,14 +161,14 @@ class Pool(Generic[C]):
             self._free.append(one)
             if self._sweep is None:
                 self._sweep_later()
-        self._room.release()
+        self._vacate()
         if not self._taken:
             self._all_back.set()
 
     async def close(self, patience: float) -> None:
         """Close every connection, after *patience* seconds for what still runs."""
         self._closed = True  # what comes back is not kept
-        for timer in (self._sweep, self._report):
+        for timer in (self._sweep, self._report, self._expiry):
             if timer is not None:
                 timer.cancel()
         self._told = None
@@ -194,22 +196,53 @@ class Pool(Generic[C]):
         return replace(failure, message=message, harmless=True)
 
     async def _turn(self) -> None:
+        """Wait for a place, which whoever leaves one hands to the first in the queue."""
+        loop = asyncio.get_running_loop()
+        place = loop.create_future()
+        self._queue.append((place, loop.time() + self._limits.acquire_timeout))
+        if self._expiry is None:
+            self._expiry = loop.call_at(self._queue[0][1], self._expire)
         self._waiting += 1
         if self._waiting == 1:
             self._changed()
         try:
-            async with asyncio.timeout(self._limits.acquire_timeout):
-                await self._room.acquire()
-        except TimeoutError:
-            message = (
-                f"no connection to {self._server.place} came free in time (the pool has "
-                f"{self._most} at most); raise max_connections, or lower the step's concurrency"
-            )
-            raise ToolError(Failure(FailureKind.THROTTLED, message, harmless=True)) from None
+            await place
+        except BaseException:
+            if place.done() and not place.cancelled() and place.exception() is None:
+                self._vacate()  # it came just as we were cancelled
+            raise
         finally:
             self._waiting -= 1
             if not self._waiting:
                 self._changed()
+
+    def _vacate(self) -> None:
+        while self._queue:
+            place, _ = self._queue.popleft()
+            if not place.done():
+                place.set_result(None)
+                return
+        self._places += 1
+
+    def _expire(self) -> None:
+        """End the wait of those whose time is over: all wait equally long, so they stand first."""
+        self._expiry = None
+        loop = asyncio.get_running_loop()
+        while self._queue:
+            place, deadline = self._queue[0]
+            if not place.done() and deadline > loop.time():
+                self._expiry = loop.call_at(deadline, self._expire)
+                return
+            self._queue.popleft()
+            if not place.done():
+                place.set_exception(ToolError(self._full()))
+
+    def _full(self) -> Failure:
+        message = (
+            f"no connection to {self._server.place} came free in time (the pool has "
+            f"{self._most} at most); raise max_connections, or lower the step's concurrency"
+        )
+        return Failure(FailureKind.THROTTLED, message, harmless=True)
 
     def _young(self) -> Pooled[C] | None:
         """The freshest, if it was used just now: the common case needs no waiting."""

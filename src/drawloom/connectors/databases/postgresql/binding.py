@@ -1,27 +1,34 @@
-"""From chain values to typed parameters, and from records to objects.
+"""From chain values to typed parameters.
 
-Scalars are the business of `codecs`; here is what has parts: ranges,
-composites, arrays of them, and the check that a row can be an object.
+Most scalars are the business of `codecs`; here are numbers, and what has parts: ranges,
+composites, arrays of them.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+from drawloom.connectors.databases.postgresql.numbers import TAKES
 from drawloom.errors import invalid
-from drawloom.sdk import Json, Row
-from drawloom.sdk.encoding import encode_value
+from drawloom.sdk import Json
 
 if TYPE_CHECKING:
     from asyncpg.types import Type
 
+Take: TypeAlias = Callable[[Json], int | float]
+
+_SHOWN = 40  # characters of a value in a message
+_RANGES = {
+    f"{name}{kind}": TAKES[name] for name in ("int4", "int8") for kind in ("range", "multirange")
+}
 _RANGE_FIELDS = frozenset({"lower", "upper", "lower_inc", "upper_inc", "empty"})
 # Of a composite type, or of an array or a domain of one: its fields, and below arrays and
 # domains what each of them is.
 _FIELDS_OF_COMPOSITE = """
-    SELECT a.attname::text AS name, f.oid, f.typtype::text AS kind
+    SELECT a.attname::text AS name, f.oid, f.typtype::text AS kind,
+        CASE WHEN f.typnamespace = 'pg_catalog'::regnamespace THEN f.typname::text END AS type
     FROM pg_catalog.pg_type t
     LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem AND t.typcategory = 'A'
     JOIN pg_catalog.pg_attribute a ON a.attrelid = COALESCE(e.typrelid, t.typrelid)
@@ -30,6 +37,13 @@ _FIELDS_OF_COMPOSITE = """
     JOIN pg_catalog.pg_type f ON f.oid = CASE
         WHEN fe.oid IS NOT NULL THEN fe.oid WHEN ft.typtype = 'd' THEN ft.typbasetype ELSE ft.oid END
     WHERE t.oid = $1 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
+"""
+# Of an array of a domain: what that is at bottom.
+_BASE_OF_ELEMENT = """
+    SELECT b.typname::text FROM pg_catalog.pg_type t
+    JOIN pg_catalog.pg_type e ON e.oid = t.typelem AND e.typtype = 'd'
+    JOIN pg_catalog.pg_type b ON b.oid = e.typbasetype
+    WHERE t.oid = $1 AND b.typnamespace = 'pg_catalog'::regnamespace
 """
 
 
@@ -98,18 +112,43 @@ async def bound_cell(connection: Any, kind: Type, value: Json, place: str) -> An
         raise invalid(f"{place}: {kind.name} takes a list")
     name = kind.name.removesuffix("[]")
     if name.endswith("range") or kind.kind in ("range", "multirange"):
-        return _ranges(value, place)
+        return _ranges(value, place, _RANGES.get(name))
+    take = taker(kind)
+    if take is None and kind.kind == "array" and kind.schema != "pg_catalog":
+        take = TAKES.get(await connection.fetchval(_BASE_OF_ELEMENT, kind.oid) or "")
+    if take is not None:
+        return _taken(take, value, place)
     if isinstance(value, dict | list) and kind.kind in ("array", "composite"):
         return await _composites(connection, kind.oid, value, f"{place}: {kind.name}")
     return value
 
 
-def _ranges(value: Json, place: str) -> Any:
+def taker(kind: Type) -> Take | None:
+    """What makes numbers of a type, or of its elements; None where a codec takes chain values."""
+    return TAKES.get(kind.name.removesuffix("[]")) if kind.schema == "pg_catalog" else None
+
+
+def _taken(take: Take, value: Json, place: str) -> Any:
+    """A number, or a list of them as deep as it is. Raises `ToolError` (invalid)."""
+    if value is None:
+        return None
+    if isinstance(value, list):
+        return [_taken(take, inner, f"{place}[{at}]") for at, inner in enumerate(value)]
+    try:
+        return take(value)
+    except ValueError as exc:
+        shown = repr(value)
+        shown = shown if len(shown) <= _SHOWN else shown[:_SHOWN] + "…"
+        path = place if place.startswith("/") else ""
+        raise invalid(f"{place}: {shown} ({exc})", path=path) from exc
+
+
+def _ranges(value: Json, place: str, take: Take | None) -> Any:
     """A range is an object; lists are arrays or multiranges of them."""
     from asyncpg import Range
 
     if isinstance(value, list):
-        return [_ranges(inner, f"{place}[{at}]") for at, inner in enumerate(value)]
+        return [_ranges(inner, f"{place}[{at}]", take) for at, inner in enumerate(value)]
     if value is None:
         return None
     if not isinstance(value, dict) or not value.keys() <= _RANGE_FIELDS or not value:
@@ -117,6 +156,8 @@ def _ranges(value: Json, place: str) -> Any:
     if value.get("empty"):
         return Range(empty=True)
     lower, upper = value.get("lower"), value.get("upper")
+    if take is not None:
+        lower, upper = _taken(take, lower, f"{place}.lower"), _taken(take, upper, f"{place}.upper")
     # PostgreSQL's own default: the lower bound belongs to the range, the upper does not.
     starts = value.get("lower_inc", True) and lower is not None
     return Range(lower, upper, lower_inc=starts, upper_inc=value.get("upper_inc", False))
@@ -148,10 +189,11 @@ async def _field(connection: Any, field: Any, value: Json, place: str) -> Any:
     where = f"{place}.{field['name']}"
     match field["kind"]:
         case "r" | "m":
-            return _ranges(value, where)
+            return _ranges(value, where, _RANGES.get(field["type"]))
         case "c":
             return await _composites(connection, field["oid"], value, where)
-    return value
+    take = TAKES.get(field["type"])
+    return value if take is None else _taken(take, value, where)
 
 
 def _objects(value: Json) -> list[dict[str, Json]]:
@@ -160,64 +202,3 @@ def _objects(value: Json) -> list[dict[str, Json]]:
     if not isinstance(value, list):
         return []
     return [one for inner in value for one in _objects(inner)]
-
-
-def row_reader(statement: Any) -> Callable[[Any], Row]:
-    """What makes an object of a record. Columns whose codec gave JSON are left alone."""
-    plan = [(a.name, is_plain_type(a.type)) for a in statement.get_attributes()]
-    if all(done for _, done in plan):
-        return dict
-
-    def read(record: Any) -> Row:
-        return {
-            name: cell if done or cell is None else encode_cell(cell)
-            for (name, done), cell in zip(plan, record, strict=True)
-        }
-
-    return read
-
-
-_DONE = frozenset(
-    {
-        *("bool", "int2", "int4", "int8", "float4", "float8", "numeric", "text", "varchar"),
-        *("bpchar", "name", "uuid", "json", "jsonb", "bytea", "date", "time", "timetz"),
-        *("timestamp", "timestamptz", "interval"),
-    }
-)
-
-
-def is_plain_type(kind: Type) -> bool:
-    """Whether a type's codec alone gives and takes chain values."""
-    return kind.kind == "scalar" and kind.schema == "pg_catalog" and kind.name in _DONE
-
-
-def encode_cell(value: Any) -> Json:
-    """A value of the driver as a chain value: arrays, composites and ranges part by part."""
-    import ipaddress
-
-    from asyncpg import Range, Record
-
-    match value:
-        case Record():
-            return {name: encode_cell(inner) for name, inner in value.items()}
-        case Range():
-            return _range(value)
-        case list() | tuple():
-            return [encode_cell(inner) for inner in value]
-        case ipaddress._BaseAddress() | ipaddress._BaseNetwork():
-            return str(value)
-        case bytes():
-            return value.decode("latin-1")  # "char", one byte of the catalogues; bytea is done
-        case _:
-            return encode_value(value)
-
-
-def _range(value: Any) -> Json:
-    if value.isempty:
-        return {"empty": True}
-    return {
-        "lower": encode_cell(value.lower),
-        "upper": encode_cell(value.upper),
-        "lower_inc": value.lower_inc,
-        "upper_inc": value.upper_inc,
-    }

@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from drawloom.connectors.databases.postgresql.binding import parameters
 from drawloom.connectors.databases.postgresql.faults import FAULTS, STANDBY
 from drawloom.connectors.databases.postgresql.server import Line, Server
 from drawloom.connectors.databases.postgresql.statements import Prepared, is_plain
@@ -162,9 +161,8 @@ async def _read(line: Line, sql: str, args: list[Json], most: int) -> Found:
 
 
 async def _run(line: Line, statement: Prepared, args: list[Json], most: int) -> Found:
-    if statement.parts or len(args) != len(statement.kinds):
-        args = await parameters(line.connection, statement.statement, args)
-    return Found(statement, await statement.fetch(args, most))
+    values = await statement.bound(line.connection, args)
+    return Found(statement, await statement.fetch(values, most))
 
 
 @asynccontextmanager

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import TypedDict
 
-from drawloom.connectors.databases.postgresql.binding import bound_cell, is_plain_type
+from drawloom.connectors.databases.postgresql.binding import bound_cell, taker
 from drawloom.connectors.databases.postgresql.catalogue import Relation, find_relation
 from drawloom.connectors.databases.postgresql.connection import connector
 from drawloom.connectors.databases.postgresql.effects import once
+from drawloom.connectors.databases.postgresql.reading import is_plain_type
 from drawloom.connectors.databases.postgresql.tables import Missing, Names, Schema, Table
 from drawloom.errors import invalid
 from drawloom.sdk import Context, Row, Stream
@@ -79,6 +80,16 @@ async def _begun(
     return _Load(connection, relation, columns, kinds, missing == "null")
 
 
+_OF_CODEC: dict[str, set[type]] = {
+    **{name: {int, type(None)} for name in ("int2", "int4", "int8")},
+    **{name: {float, type(None)} for name in ("float4", "float8")},
+}
+
+
+def _is_number(kind: Any) -> bool:
+    return is_plain_type(kind) and taker(kind) is not None
+
+
 def _getter(columns: Sequence[str]) -> Callable[[Row], Sequence[Any]]:
     """What takes the values of just these columns from a row; KeyError where one is not there."""
     if len(columns) == 1:
@@ -103,16 +114,19 @@ class _Load:
         self._relation = relation
         self._columns = tuple(columns)
         self._values = _getter(columns)
-        # What has parts is converted first; scalars are the codecs' alone.
+        # What has parts is converted first, and numbers where one is written otherwise; all
+        # else is the codecs' alone.
         self._parts = [(at, kind) for at, kind in enumerate(kinds) if not is_plain_type(kind)]
+        self._numbers = [(at, kind) for at, kind in enumerate(kinds) if _is_number(kind)]
         self._missing_is_null = missing_is_null
         self._reached = 0
 
     async def copy(self, rows: Sequence[Row]) -> None:
         """Add some rows. Raises `ToolError` (invalid) with the number of one that is refused."""
         records: Any = self._records(rows)
-        if self._parts:
-            whole = [await self._with_parts(list(record)) for record in records]
+        converted = [*self._parts, *(one for one in self._numbers if not self._fit(one, rows))]
+        if converted:
+            whole = [await self._with_parts(list(record), converted) for record in records]
             records = self._counted(whole)
         from asyncpg import InternalClientError
 
@@ -160,8 +174,14 @@ class _Load:
                 told = f"rows[{self._reached}] has {name!r}, which is no column to fill"
                 raise invalid(f"{told}; they are {', '.join(self._columns)}", path="/rows")
 
-    async def _with_parts(self, record: list[Any]) -> list[Any]:
-        for at, kind in self._parts:
-            place = f"column {self._columns[at]}"
+    def _fit(self, number: tuple[int, Any], rows: Sequence[Row]) -> bool:
+        """Whether the codec takes a column as it is: numbers of the very kind, or null."""
+        at, kind = number
+        name = self._columns[at]
+        return {type(row.get(name)) for row in rows} <= _OF_CODEC[kind.name]
+
+    async def _with_parts(self, record: list[Any], parts: Sequence[tuple[int, Any]]) -> list[Any]:
+        for at, kind in parts:
+            place = f"rows[{self._reached}]: column {self._columns[at]}"
             record[at] = await bound_cell(self._connection, kind, record[at], place)
         return record

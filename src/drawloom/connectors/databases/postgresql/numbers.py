@@ -29,44 +29,54 @@ def _whole(value: Json) -> int:
     raise ValueError("expected a whole number, or its digits as a text")
 
 
-def _integer(code: str) -> tuple[Callable[[Json], bytes], Callable[[bytes], Json]]:
+def _integer(bits: int) -> Callable[[Json], int]:
+    low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
+
+    def take(value: Json) -> int:
+        number = value if type(value) is int else _whole(value)
+        if low <= number <= high:
+            return number
+        raise ValueError(f"it does not fit into {bits} bits")
+
+    return take
+
+
+def _float(code: str) -> Callable[[Json], float]:
     layout = struct.Struct(code)
-    pack = layout.pack
 
-    def encode(value: Json) -> bytes:
-        try:
-            return pack(value if type(value) is int else _whole(value))
-        except struct.error:
-            raise ValueError(f"it does not fit into {layout.size * 8} bits") from None
-
-    def decode(data: bytes) -> Json:
-        return encode_value(layout.unpack(data)[0])
-
-    return encode, decode
-
-
-def _float(code: str) -> tuple[Callable[[Json], bytes], Callable[[bytes], Json]]:
-    layout = struct.Struct(code)
-    pack = layout.pack
-
-    def encode(value: Json) -> bytes:
-        if type(value) is float:
-            return pack(value)
+    def take(value: Json) -> float:
         if isinstance(value, str):
             if value not in _SPECIAL:
                 raise ValueError('expected a number, "NaN", "Infinity" or "-Infinity"')
-            return layout.pack(_SPECIAL[value])
+            return _SPECIAL[value]
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise ValueError("expected a number")  # noqa: TRY004  # as every other refusal
-        return layout.pack(value)
+        try:
+            layout.pack(value)
+        except OverflowError:
+            raise ValueError(f"it does not fit into {layout.size * 8} bits") from None
+        return float(value)
 
-    def decode(data: bytes) -> Json:
-        value: float = layout.unpack(data)[0]
-        if math.isfinite(value):
-            return value
-        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return take
 
-    return encode, decode
+
+# What a chain has as the numbers that the driver's own codecs take, which are those in C.
+TAKES: dict[str, Callable[[Json], int | float]] = {
+    "int2": _integer(16),
+    "int4": _integer(32),
+    "int8": _integer(64),
+    "float4": _float(">f"),
+    "float8": _float(">d"),
+}
+
+
+def number_out(value: float) -> Json:
+    """A number of the driver as chains have it: beyond 2^53-1, and none at all, it is a text."""
+    if type(value) is int:
+        return encode_value(value)
+    if math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
 _HEAD = struct.Struct(">hhHh")  # groups, weight of the first one, sign, digits after the point
@@ -134,10 +144,5 @@ def _group(groups: tuple[int, ...], at: int) -> str:
 
 
 CODECS: dict[str, tuple[Callable[[Any], bytes], Callable[[bytes], Json]]] = {
-    "int2": _integer(">h"),
-    "int4": _integer(">i"),
-    "int8": _integer(">q"),
-    "float4": _float(">f"),
-    "float8": _float(">d"),
     "numeric": (encode_numeric, decode_numeric),
 }

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from drawloom.connectors.databases.postgresql.binding import columns_of, row_reader
+from drawloom.connectors.databases.postgresql.binding import columns_of
+from drawloom.connectors.databases.postgresql.reading import Reader
 from drawloom.errors import invalid
 from drawloom.sdk import Json, Row
 
@@ -63,7 +64,7 @@ async def rows_of(
     del records[most:]
     # In portions, so that the event loop is never held for long.
     for at in range(0, len(records), _PORTION):
-        records[at : at + _PORTION] = map(statement.read, records[at : at + _PORTION])
+        records[at : at + _PORTION] = statement.reader.many(records[at : at + _PORTION])
         if at:
             await asyncio.sleep(0)
     return Rows(
@@ -121,10 +122,9 @@ def changes_of(statement: Any, records: list[Any], most: int) -> Changes:
     """What a statement did that gave *records*. Before the commit: what no chain can hold
     undoes what made it."""
     check_count(len(records), most)
-    read = row_reader(statement)
     return Changes(
         changes=_count(statement.get_statusmsg() or ""),
-        rows=[read(record) for record in records],
+        rows=Reader(statement).many(records),
         columns=columns_of(statement),
     )
 

@@ -7,7 +7,14 @@ from collections import OrderedDict
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from drawloom.connectors.databases.postgresql.binding import columns_of, prepare, row_reader
+from drawloom.connectors.databases.postgresql.binding import (
+    columns_of,
+    parameters,
+    prepare,
+    taker,
+)
+from drawloom.connectors.databases.postgresql.reading import Reader
+from drawloom.sdk import Json
 
 if TYPE_CHECKING:
     import asyncpg
@@ -159,18 +166,29 @@ _CALLED = re.compile(r'([\w$]+|")\s*\(')
 class Prepared:
     """A statement that the server has prepared, and what never changes of it."""
 
-    __slots__ = ("columns", "kinds", "parts", "read", "statement")
+    __slots__ = ("_plain", "_takers", "columns", "reader", "statement")
 
     def __init__(self, statement: Any) -> None:
         self.statement = statement
         self.columns = columns_of(statement)
-        self.read = row_reader(statement)
-        self.kinds = statement.get_parameters()
-        # Whether a parameter needs more than its codec; see `binding.bound_cell`.
-        self.parts = any(
-            kind.kind != "scalar" or kind.name.removesuffix("[]").endswith("range")
-            for kind in self.kinds
+        self.reader = Reader(statement)
+        kinds = statement.get_parameters()
+        self._takers = [taker(kind) for kind in kinds]
+        self._plain = all(
+            kind.kind == "scalar" and not kind.name.endswith("range") for kind in kinds
         )
+
+    async def bound(self, connection: asyncpg.Connection[Any], args: list[Json]) -> list[Any]:
+        """*args* as the driver takes them. Raises `ToolError` (invalid) with the place."""
+        if self._plain and len(args) == len(self._takers):
+            try:
+                return [
+                    value if take is None or value is None else take(value)
+                    for take, value in zip(self._takers, args, strict=True)
+                ]
+            except ValueError:
+                pass  # below, with the words for it
+        return await parameters(connection, self.statement, args)
 
     async def fetch(self, values: list[Any], most: int) -> list[Any]:
         """The first rows, *most* of them.

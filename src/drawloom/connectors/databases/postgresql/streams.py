@@ -102,7 +102,7 @@ class _Portions:
         """The next rows, and whether there are more. One too many is asked for."""
         args = [*self._args, *(after or [])]
         statement, records = await self._client.read(self._sql(after, most + 1), args, 0)
-        rows = list(map(statement.read, records))
+        rows = statement.reader.many(records)
         for row in rows:
             if row.pop(self._again):
                 raise self._repeated(row)

@@ -74,7 +74,7 @@ async def query_one(client: Client, sql: Sql, args: Args = None) -> OneRow:
     statement, found = await client.read(sql, args or [], 2)
     if len(found) > 1:
         raise invalid("the SQL finds more than one row; narrow it, or use postgresql.query")
-    row = statement.read(found[0]) if found else None
+    row = statement.reader.one(found[0]) if found else None
     return OneRow(row=row, found=row is not None)
 
 

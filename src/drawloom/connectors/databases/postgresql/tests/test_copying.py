@@ -97,7 +97,12 @@ async def test_a_stream_that_breaks_leaves_nothing(numbers):
 @pytest.mark.parametrize(
     ("last", "given", "kind", "message"),
     [
-        ({"id": "x"}, {}, FailureKind.INVALID, "rows[12000]: expected a whole number"),
+        (
+            {"id": "x"},
+            {},
+            FailureKind.INVALID,
+            "rows[12000]: column id: 'x' (expected a whole number",
+        ),
         ({"id": 5}, {}, FailureKind.CONFLICT, "duplicate key"),
         ({"id": -1, "noted": "x"}, {}, FailureKind.INVALID, "rows[12000] has 'noted'"),
         ({}, {}, FailureKind.INVALID, "rows[12000] has no 'id'"),

@@ -154,7 +154,7 @@ async def test_execute_many_is_all_or_nothing(t):
     failure = await t.failure("execute_many", sql=sql, args=[[1000, "x"], [0, "x"]])
     assert failure.kind is FailureKind.CONFLICT
     failure = await t.failure("execute_many", sql=sql, args=[[1001, "x"], ["y", "x"]])
-    assert (failure.kind, "#1" in failure.message) == (FailureKind.INVALID, True)
+    assert (failure.kind, "args[1][0]" in failure.message) == (FailureKind.INVALID, True)
     failure = await t.failure("execute_many", sql=sql, args=[[1002, "x"], [1003]])
     assert "args[1] has 1" in failure.message
     assert await t.value("SELECT count(*) FROM t") == 500
