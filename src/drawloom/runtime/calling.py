@@ -190,6 +190,7 @@ def _checker(tool: Tool) -> Callable[[Any, dict[str, Any]], Any]:
     validator = validator_for(tool.output_schema)
     is_valid, name = validator.is_valid, tool.name
     dump = None if tool.plain_output else tool.adapter.dump_python
+    encode = (lambda output, args: output) if tool.encoded else encode_output
 
     def check(output: Any, args: dict[str, Any]) -> Any:
         kind = type(output)
@@ -212,7 +213,7 @@ def _checker(tool: Tool) -> Callable[[Any, dict[str, Any]], Any]:
                 fits = True
             if not fits:
                 validator.check(output, where=f"the output of {name}")
-            return encode_output(output, args)
+            return encode(output, args)
         except ValueInvalid as exc:
             details = {"pointer": exc.path}
             message = f"{name} gave what its output schema does not allow: {exc}"

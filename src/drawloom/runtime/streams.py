@@ -190,7 +190,9 @@ class Streams:
             items = [tool.adapter.dump_python(i, mode="json", warnings=False) for i in items]
         try:
             validator.check(items, where=f"a chunk of {tool.name}")
-            return Chunk(encode_output(items, args), encode_output(chunk.after, {}))
+            if not tool.encoded:
+                items = encode_output(items, args)
+            return Chunk(items, encode_output(chunk.after, {}))
         except ValueInvalid as exc:
             raise _defect(f"{tool.name} gave what its schema does not allow: {exc}") from None
 

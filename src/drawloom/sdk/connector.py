@@ -49,7 +49,9 @@ class Tool:
     `inline` is the author's word that a call is quick and never waits: such a
     tool may be a plain `def`, and is called on the event loop. Any other `def`
     runs in a thread. `readonly_input` is the word that it never changes the lists
-    and objects that it is given: they are then handed over without a copy.
+    and objects that it is given: they are then handed over without a copy. `encoded` is
+    the word that what it gives is I-JSON to the last part, at most 200 deep: it is then
+    not walked again. The contract suite holds a tool to both.
     `isolation` "process" has each call made in a process of its own, with limits on
     what it takes of the machine; such a tool needs no connection and is never inline.
     """
@@ -64,11 +66,13 @@ class Tool:
         timeout: float | None = None,
         inline: bool = False,
         readonly_input: bool = False,
+        encoded: bool = False,
         faults: FaultTable | None = None,
         construct: Construct = "",
         isolation: IsolationName = "none",
     ) -> None:
         self.name = name
+        self.encoded = encoded
         self.isolation = isolation
         self.barred = ""  # why it is switched off here
         self.construct = construct
@@ -217,6 +221,7 @@ class Connector:
         timeout: float | None = None,
         inline: bool = False,
         client: bool | None = None,
+        encoded: bool = False,
         construct: Construct = "",
         isolation: IsolationName = "none",
     ) -> Callable[[ToolFunction], Tool]:
@@ -224,6 +229,7 @@ class Connector:
 
         *timeout* is the default deadline of one call in seconds. *client* False
         is for a tool of a connector with connections that needs none itself.
+        *encoded*: it gives I-JSON by its own making; see `Tool`.
         *construct* is for what the engine does itself: the function is not called.
         *isolation* "process" is for what must not harm the engine; see `Tool`.
         """
@@ -241,6 +247,7 @@ class Connector:
                 timeout=timeout,
                 inline=inline,
                 readonly_input=True,  # the contract suite holds connectors to it
+                encoded=encoded,
                 faults=self.faults,
                 construct=construct,
                 isolation=isolation,

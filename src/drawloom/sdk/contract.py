@@ -33,7 +33,7 @@ from drawloom.policies import Effect
 from drawloom.sdk.connection import Connection
 from drawloom.sdk.connector import Connector, Fault, Tool
 from drawloom.sdk.context import Context
-from drawloom.sdk.encoding import write_json
+from drawloom.sdk.encoding import encode_value, write_json
 from drawloom.sdk.secret import Secret
 from drawloom.sdk.streams import Stream
 
@@ -62,8 +62,14 @@ async def call_checked(tool: Tool, *client: Any, **arguments: Any) -> Any:
     assert arguments == before, f"{tool.name} changed its own input"
     written = output if tool.plain_output else tool.adapter.dump_python(output, mode="json")
     write_json(written)
+    if tool.encoded:
+        _check_encoded(tool, written)
     jsonschema_rs.validate(tool.output_schema, written)
     return written
+
+
+def _check_encoded(tool: Tool, value: Any) -> None:
+    assert encode_value(value) is value, f"{tool.name} gave what is no I-JSON, against its word"
 
 
 async def read_checked(
@@ -86,6 +92,8 @@ async def read_checked(
         if chunk is None:
             return chunks
         assert 0 < len(chunk.items) <= batch, f"{tool.name}: a chunk of {len(chunk.items)}"
+        if tool.encoded:
+            _check_encoded(tool, chunk.items)
         for item in chunk.items:
             jsonschema_rs.validate(tool.item_schema, item)
         write_json(chunk.after)

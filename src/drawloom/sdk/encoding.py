@@ -5,6 +5,12 @@ A connector does not import `drawloom.dataflow`; what it needs of it stands here
 
 from __future__ import annotations
 
-from drawloom.dataflow.values import LARGEST_INTEGER, encode_value, read_json, write_json
+from drawloom.dataflow.values import (
+    LARGEST_INTEGER,
+    depth_within,
+    encode_value,
+    read_json,
+    write_json,
+)
 
-__all__ = ["LARGEST_INTEGER", "encode_value", "read_json", "write_json"]
+__all__ = ["LARGEST_INTEGER", "depth_within", "encode_value", "read_json", "write_json"]

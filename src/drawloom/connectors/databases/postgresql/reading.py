@@ -8,8 +8,9 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from drawloom.connectors.databases.postgresql.numbers import number_out
+from drawloom.errors import invalid
 from drawloom.sdk import Json, Row
-from drawloom.sdk.encoding import LARGEST_INTEGER, encode_value
+from drawloom.sdk.encoding import LARGEST_INTEGER, depth_within, encode_value
 
 if TYPE_CHECKING:
     from asyncpg.types import Type
@@ -25,6 +26,7 @@ class Reader:
         # of types with parts. The codecs of all others gave JSON.
         self._numbers = [at for at, a in enumerate(attributes) if _may_be_no_json(a.type)]
         self._parts = [at for at, a in enumerate(attributes) if not is_plain_type(a.type)]
+        self._deep = bool(self._parts) or any(a.type.name in _DEEP for a in attributes)
         self._long = [at for at in self._numbers if attributes[at].type.name == "int8"]
 
     def one(self, record: Any) -> Row:
@@ -36,11 +38,13 @@ class Reader:
         for at in self._parts:
             if (cell := record[at]) is not None:
                 row[self._names[at]] = encode_cell(cell)
+        if self._deep:
+            _check_depth(row)
         return row
 
     def many(self, records: list[Any]) -> list[Row]:
         """Their objects. Numbers are looked at by columns, at a fraction of the cost."""
-        if self._parts or not all(self._fit(at, records) for at in self._numbers):
+        if self._deep or not all(self._fit(at, records) for at in self._numbers):
             return list(map(self.one, records))
         return list(map(dict, records))
 
@@ -52,6 +56,17 @@ class Reader:
         if at in self._long:
             return not column or -LARGEST_INTEGER <= min(column) <= max(column) <= LARGEST_INTEGER
         return math.isfinite(sum(column))
+
+
+# What stands in these may be as deep as JSON may be, and a row is not the outermost part.
+_DEEP = frozenset({"json", "jsonb"})
+_ROOM = 195
+
+
+def _check_depth(row: Row) -> None:
+    for name, cell in row.items():
+        if not depth_within(cell, _ROOM):
+            raise invalid(f"the column {name!r} holds a value nested more than {_ROOM} deep")
 
 
 def _may_be_no_json(kind: Type) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from operator import itemgetter
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
@@ -28,9 +29,11 @@ Key = Annotated[
 
 # Rows of one query at least: with small batches a query for each would cost more than its rows.
 _PORTION = 1_000
+# Types of which two values are the same for the server just if they are the same here.
+_EXACT = frozenset({"int2", "int4", "int8", "uuid", "date"})
 
 
-@connector.tool(effect="read")
+@connector.tool(effect="read", encoded=True)
 async def stream(
     client: Client, sql: Sql, key: Key, context: Context, args: Args = None
 ) -> AsyncIterator[Chunk[Row]]:
@@ -68,7 +71,9 @@ async def _opened(
         if len(set(columns)) < len(columns):
             raise invalid("key names a column twice", path="/key")
         await parameters(connection, statement, args)
-        query = _Portions(client, sql, args, columns, names)
+        kinds = {one.name: one.type.name for one in statement.get_attributes()}
+        exact = all(kinds[column] in _EXACT for column in columns)
+        query = _Portions(client, sql, args, columns, names, exact)
         if new:  # a row without a key is behind no other, and would never be seen again
             await query.check_for_null(connection)
     return query
@@ -78,7 +83,13 @@ class _Portions:
     """The SELECT, wrapped so that it gives what is behind a key, and tells keys that repeat."""
 
     def __init__(
-        self, client: Client, sql: str, args: list[Json], columns: list[str], names: list[str]
+        self,
+        client: Client,
+        sql: str,
+        args: list[Json],
+        columns: list[str],
+        names: list[str],
+        exact: bool,
     ) -> None:
         self._client = client
         # A comment may end the SQL: what follows needs a line of its own.
@@ -86,6 +97,7 @@ class _Portions:
         self._args = args
         self._columns = columns
         self._key = [f"q.{quoted(column)}" for column in columns]
+        self._exact = exact
         self._again = "again"
         while self._again in names:
             self._again += "_"
@@ -103,17 +115,30 @@ class _Portions:
         args = [*self._args, *(after or [])]
         statement, records = await self._client.read(self._sql(after, most + 1), args, 0)
         rows = statement.reader.many(records)
+        self._check_keys(rows)
+        return rows[:most], len(rows) > most
+
+    def _check_keys(self, rows: list[Row]) -> None:
+        """Raises `ToolError` (invalid) where two rows have one key. They stand side by side."""
+        if self._exact:
+            keys = list(map(itemgetter(*self._columns), rows))
+            if len(set(keys)) < len(keys):
+                at = next(at for at in range(1, len(keys)) if keys[at] == keys[at - 1])
+                raise self._repeated(rows[at])
+            return
         for row in rows:
             if row.pop(self._again):
                 raise self._repeated(row)
-        return rows[:most], len(rows) > most
 
     def _sql(self, after: list[Json] | None, most: int) -> str:
-        """Whether a key is that of the row before is for the server to say, for 1.0 is 1.00."""
+        """Whether a key is that of the row before is for the server to say, for 1.0 is 1.00;
+        but where it can be seen."""
         key = ", ".join(self._key)
         first = len(self._args) + 1
         values = ", ".join(f"${first + place}" for place in range(len(self._key)))
         where = "" if after is None else f"WHERE ({key}) > ({values})"
+        if self._exact:
+            return f"SELECT q.* {self._wrapped} {where} ORDER BY {key} LIMIT {most}"
         return (
             f"SELECT q.*, ({key}) = lag(({key})) OVER w AS {quoted(self._again)} {self._wrapped}"
             f" {where} WINDOW w AS (ORDER BY {key}) ORDER BY {key} LIMIT {most}"

@@ -56,7 +56,7 @@ Returning = Annotated[
 ]
 
 
-@connector.tool(effect="read")
+@connector.tool(effect="read", encoded=True)
 async def select(
     client: Client,
     table: Table,

@@ -46,7 +46,7 @@ class Repeated(TypedDict):
     count: int
 
 
-@connector.tool(effect="read")
+@connector.tool(effect="read", encoded=True)
 async def query(
     client: Client,
     sql: Sql,
@@ -68,7 +68,7 @@ async def query(
     return await rows_of(*found, most, limit is not None, form)
 
 
-@connector.tool(effect="read")
+@connector.tool(effect="read", encoded=True)
 async def query_one(client: Client, sql: Sql, args: Args = None) -> OneRow:
     """Run one SELECT that finds one row or none; more than one is an error."""
     statement, found = await client.read(sql, args or [], 2)
