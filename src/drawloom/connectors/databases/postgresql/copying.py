@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from operator import itemgetter
+from collections.abc import AsyncIterator, Callable, Sequence
+from itertools import count
+from operator import itemgetter, length_hint
 from typing import TYPE_CHECKING, Any
 
 from typing_extensions import TypedDict
@@ -119,15 +120,15 @@ class _Load:
         self._parts = [(at, kind) for at, kind in enumerate(kinds) if not is_plain_type(kind)]
         self._numbers = [(at, kind) for at, kind in enumerate(kinds) if _is_number(kind)]
         self._missing_is_null = missing_is_null
-        self._reached = 0
 
     async def copy(self, rows: Sequence[Row]) -> None:
         """Add some rows. Raises `ToolError` (invalid) with the number of one that is refused."""
-        records: Any = self._records(rows)
         converted = [*self._parts, *(one for one in self._numbers if not self._fit(one, rows))]
+        records = self._taken(rows) or list(map(self._picked, rows, count(self.count)))
         if converted:
-            whole = [await self._with_parts(list(record), converted) for record in records]
-            records = self._counted(whole)
+            for at, record in enumerate(records):
+                records[at] = await self._with_parts(list(record), self.count + at, converted)
+        coming = iter(records)
         from asyncpg import InternalClientError
 
         try:
@@ -135,53 +136,49 @@ class _Load:
                 self._relation.name,
                 schema_name=self._relation.schema,
                 columns=self._columns,
-                records=records,
+                records=coming,
             )
         except (ValueError, TypeError) as exc:  # of a codec: the driver lets it through
-            raise invalid(f"rows[{self._reached}]: {exc}", path="/rows") from exc
+            reached = self.count + len(records) - length_hint(coming) - 1
+            raise invalid(f"rows[{reached}]: {exc}", path="/rows") from exc
         except InternalClientError as exc:  # it says which type has no binary form
             raise invalid(f"COPY cannot fill {self._relation.name}: {exc}; use insert") from exc
         self.count += len(rows)
 
-    def _records(self, rows: Sequence[Row]) -> Iterator[Sequence[Any]]:
-        values, count = self._values, len(self._columns)
-        for number, row in enumerate(rows, self.count):
-            self._reached = number
-            if len(row) > count:
-                self._refuse_strange(row)
-            try:
-                record = values(row)
-            except KeyError:
-                record = self._filled(row)
-            yield record
+    def _taken(self, rows: Sequence[Row]) -> list[Sequence[Any]] | None:
+        """The values of rows that have the columns and no more; None where one differs."""
+        if set(map(len, rows)) != {len(self._columns)}:
+            return None
+        try:
+            return list(map(self._values, rows))
+        except KeyError:
+            return None
 
-    def _counted(self, records: Sequence[Any]) -> Iterator[Any]:
-        for self._reached, record in enumerate(records, self.count):  # noqa: B020
-            yield record
-
-    def _filled(self, row: Row) -> list[Any]:
-        """The values of a row that lacks some."""
-        self._refuse_strange(row)
-        if not self._missing_is_null:
-            lost = next(name for name in self._columns if name not in row)
-            told = f"rows[{self._reached}] has no {lost!r}; missing: null stores NULL for it"
-            raise invalid(told, path="/rows")
-        return [row.get(name) for name in self._columns]
-
-    def _refuse_strange(self, row: Row) -> None:
+    def _picked(self, row: Row, number: int) -> Sequence[Any]:
+        """The values of a row which may lack some. Raises `ToolError` (invalid)."""
         for name in row:
             if name not in self._columns:
-                told = f"rows[{self._reached}] has {name!r}, which is no column to fill"
+                told = f"rows[{number}] has {name!r}, which is no column to fill"
                 raise invalid(f"{told}; they are {', '.join(self._columns)}", path="/rows")
+        lost = [name for name in self._columns if name not in row]
+        if lost and not self._missing_is_null:
+            told = f"rows[{number}] has no {lost[0]!r}; missing: null stores NULL for it"
+            raise invalid(told, path="/rows")
+        return [row.get(name) for name in self._columns]
 
     def _fit(self, number: tuple[int, Any], rows: Sequence[Row]) -> bool:
         """Whether the codec takes a column as it is: numbers of the very kind, or null."""
         at, kind = number
         name = self._columns[at]
-        return {type(row.get(name)) for row in rows} <= _OF_CODEC[kind.name]
+        try:
+            return set(map(type, map(itemgetter(name), rows))) <= _OF_CODEC[kind.name]
+        except KeyError:
+            return False
 
-    async def _with_parts(self, record: list[Any], parts: Sequence[tuple[int, Any]]) -> list[Any]:
+    async def _with_parts(
+        self, record: list[Any], number: int, parts: Sequence[tuple[int, Any]]
+    ) -> list[Any]:
         for at, kind in parts:
-            place = f"rows[{self._reached}]: column {self._columns[at]}"
+            place = f"rows[{number}]: column {self._columns[at]}"
             record[at] = await bound_cell(self._connection, kind, record[at], place)
         return record

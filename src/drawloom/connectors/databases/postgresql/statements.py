@@ -160,7 +160,7 @@ _HARMLESS = frozenset(
     ]
 )
 _PLAIN = re.compile(r"\s*(?:select|with|values|table)\b", re.IGNORECASE)
-_CALLED = re.compile(r'([\w$]+|")\s*\(')
+_CALLED = re.compile(r'([\w$.]+|")\s*\(|(--|/\*)')
 
 
 class Prepared:
@@ -236,4 +236,5 @@ def is_plain(sql: str) -> bool:
     """
     if _PLAIN.match(sql) is None:
         return False
-    return all(word.lower() in _HARMLESS for word in _CALLED.findall(sql))
+    # A comment may stand between a name and its parenthesis: then one does not look further.
+    return all(word.lower() in _HARMLESS for word, _ in _CALLED.findall(sql))

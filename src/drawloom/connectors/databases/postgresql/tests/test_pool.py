@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from tests.servers.postgresql import start_postgresql
 
 from drawloom.chains import load
-from drawloom.connectors.databases.postgresql import server
+from drawloom.connectors.databases.postgresql import server, statements
 from drawloom.connectors.databases.postgresql.connection import PostgresqlConnection
 from drawloom.connectors.databases.postgresql.faults import FAULTS
 from drawloom.connectors.databases.postgresql.tests.conftest import Caller
@@ -150,3 +151,87 @@ async def test_a_restart_of_the_server_heals_without_a_failed_call(tmp_path: Pat
         assert result.status == "succeeded", result.failure
         assert await connection.fetchval("SELECT count(*) FROM t") == 300
         await connection.close()
+
+
+async def test_a_statement_that_was_prepared_survives_a_change_of_the_schema(db):
+    await db("execute", sql="CREATE TABLE t (id int, v int)")
+    await db("execute", sql="INSERT INTO t VALUES (1, 2)")
+    sql = "SELECT * FROM t WHERE id = $1"
+    async with db.client.reading():  # the other connection is taken: one alone is used below
+        assert await db.rows(sql, 1) == [{"id": 1, "v": 2}]
+        await db("execute", sql="ALTER TABLE t ALTER v TYPE text, ADD w int8")
+        assert await db.rows(sql, 1) == [{"id": 1, "v": "2", "w": None}]
+        await db("execute", sql="ALTER TABLE t RENAME v TO x")
+        assert await db.rows(sql, 1) == [{"id": 1, "x": "2", "w": None}]
+        await db("execute", sql="DROP TABLE t")
+        assert (await db.failure("query", sql=sql, args=[1])).kind is FailureKind.MISSING
+
+
+async def test_only_so_many_statements_are_kept(db, monkeypatch):
+    monkeypatch.setattr(statements, "_KEPT", 3)
+    monkeypatch.setattr(statements, "_LONGEST", 30)
+    async with db.client.reading():
+        for number in (*range(5), "'no more than thirty characters'"):
+            assert await db.rows(f"SELECT {number} AS a")
+        async with db.client._line() as line:
+            kept = line.statements._kept
+            assert list(kept) == [f"SELECT {number} AS a" for number in (2, 3, 4)]
+            gone = "SELECT count(*) FROM pg_prepared_statements WHERE statement ~ '^SELECT . AS a'"
+            assert await line.connection.fetchval(gone) == 3, "the server keeps what we dropped"
+
+
+@pytest.mark.parametrize(
+    ("sql", "plain"),
+    [
+        ("SELECT a FROM t WHERE id IN ($1, $2) AND lower(b) = 'x'", True),
+        ("SELECT a FROM t WHERE b = 'x (y)'", False),
+        ("SELECT pg_advisory_lock/**/(1)", False),
+        ("SELECT pg_advisory_lock -- of\n (1)", False),
+        ("with q as (select count(*) from t) select * from q", True),
+        ("SELECT set_config('role', 'x', false)", False),
+        ("SELECT pg_advisory_lock (1)", False),
+        ('SELECT "lower"(b) FROM t', False),
+        ("SELECT own.lower(b) FROM t", False),
+        ("SET search_path = x", False),
+        ("EXPLAIN ANALYZE SELECT 1", False),
+        ("/* SELECT */ DISCARD ALL", False),
+    ],
+)
+def test_what_leaves_nothing_behind(sql, plain):
+    assert statements.is_plain(sql) is plain
+
+
+async def test_what_a_query_sets_is_undone(db):
+    async with db.client.reading():
+        first = await db.value(PID)
+        for setting in ("search_path", "default_transaction_read_only", "TimeZone"):
+            before = await db.value("SELECT current_setting($1) AS a", setting)
+            value = "off" if "only" in setting else "UTC+3"
+            await db.value("SELECT set_config($1, $2, false) AS a", setting, value)
+            assert await db.value("SELECT current_setting($1) AS a", setting) == before
+        await db.value("SELECT pg_advisory_lock(7) IS NULL AS a")
+        assert await db.value("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == 0
+        assert await db.value(PID) == first
+        failure = await db.failure("query", sql="CREATE TABLE t (id int)")
+        assert failure.kind is FailureKind.DENIED
+
+
+async def test_a_query_that_is_given_up_leaves_a_sound_connection(db):
+    async with db.client.reading():
+        first = await db.value(PID)
+        sleeping = asyncio.create_task(db.value("SELECT pg_sleep(600) IS NULL AS a"))
+        other = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%sleep(6%' AND pid = $1"
+        async with db.client.reading() as watching:
+            while not await watching.fetchval(other, first):
+                await asyncio.sleep(0)
+        sleeping.cancel()
+        await asyncio.gather(sleeping, return_exceptions=True)
+        assert await db.value(PID) == first
+
+
+@pytest.mark.parametrize("settings", [{"max_connections": 1}])
+async def test_what_is_nested_too_deep_is_refused_by_its_column(db):
+    deep = "[" * 196 + "]" * 196
+    failure = await db.failure("query", sql="SELECT $1::jsonb AS a", args=[json.loads(deep)])
+    assert (failure.kind, "'a'" in failure.message) == (FailureKind.INVALID, True)
+    assert await db.value("SELECT $1::jsonb AS a", json.loads(deep[1:-1]))
