@@ -115,7 +115,7 @@ class Pool(Generic[C]):
         self._sweep: asyncio.TimerHandle | None = None
         self._told: Callable[[PoolState], None] | None = None
         self._report: asyncio.TimerHandle | None = None
-        self._reported = PoolState(0, 0, 0)
+        self._reported: PoolState | None = None
 
     @property
     def state(self) -> PoolState:
@@ -295,8 +295,8 @@ class Pool(Generic[C]):
             async with asyncio.timeout(self._limits.connect_timeout):
                 connection = await self._server.connect()
         except TimeoutError:
-            seconds = self._limits.connect_timeout
-            raise ConnectionError(f"there was no answer within {seconds:g} s") from None
+            told = f"{self._server.place}: not reached in {self._limits.connect_timeout:g} s"
+            raise ToolError(Failure(FailureKind.TRANSIENT, told, harmless=True)) from None
         now = time.monotonic()
         self._changed()
         return Pooled(connection, now, now)

@@ -43,7 +43,7 @@ class Changed(TypedDict):
 
 async def known_table(client: Client, session: Session, name: str) -> Table:
     """The table *name*, which can roll back. Raises `ToolError`."""
-    table = await table_of(session, name, is_mariadb=client.is_mariadb(session.connection))
+    table = await table_of(session, name, is_mariadb=client.driver.is_mariadb(session.connection))
     if table.engine is not None and table.engine not in _TRANSACTIONAL:
         raise invalid(
             f"the table {name!r} is of the engine {table.engine}, which cannot roll back;"

@@ -60,8 +60,9 @@ class Driver:
         """A cursor that reads rows as they come."""
         return await connection.cursor(self._unbuffered)
 
-    def version(self, connection: Any) -> str:
-        return str(connection.get_server_info())
+    def is_mariadb(self, connection: Any) -> bool:
+        """Whether the server is MariaDB, which names some things otherwise than MySQL."""
+        return "mariadb" in str(connection.get_server_info()).lower()
 
     def _worded(self, options: dict[str, Any]) -> dict[str, Any]:
         decoders = {**dict.fromkeys(_AS_TEXT), **dict.fromkeys(_INTEGERS, int)}

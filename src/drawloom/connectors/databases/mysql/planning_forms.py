@@ -73,7 +73,9 @@ _PLANNERS = {
 
 async def _found(client: Client, does: Does, table: str, where: Any) -> Touch:
     async with client.reading() as session:
-        known = await table_of(session, table, is_mariadb=client.is_mariadb(session.connection))
+        known = await table_of(
+            session, table, is_mariadb=client.driver.is_mariadb(session.connection)
+        )
         held = f" WHERE {where_sql(known, where)}" if where else ""
         [(count,)] = await session.rows(f"SELECT COUNT(*) FROM {known.sql}{held}")
     return Touch(does, f"rows of {known.name}", count)

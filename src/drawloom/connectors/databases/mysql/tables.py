@@ -44,7 +44,9 @@ async def select(
 ) -> Rows:
     """Read rows of one table; all of its columns unless `columns` names some."""
     async with client.reading() as session:
-        found = await table_of(session, table, is_mariadb=client.is_mariadb(session.connection))
+        found = await table_of(
+            session, table, is_mariadb=client.driver.is_mariadb(session.connection)
+        )
         listed = [found.column(name, "columns").sql for name in columns or []]
         sql = f"SELECT {', '.join(listed) or '*'} FROM {found.sql}"
         sql += f" WHERE {where_sql(found, where)}" if where else ""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from drawloom.connectors.databases.redis.commands import Command, Word
-from drawloom.connectors.databases.redis.pool import Pool
+from drawloom.connectors.databases.redis.server import Server
 from drawloom.errors import Failure, FailureKind, ToolError, invalid
+from drawloom.sdk.pooling import Pool
 
 if TYPE_CHECKING:
     from redis.asyncio.connection import Connection
@@ -18,21 +20,43 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_CLOSING = 10.0  # seconds for what still runs when the client closes
+
 
 class Client:
     """One database of one server, shared by every step that is bound to it."""
 
-    def __init__(self, settings: RedisConnection, pool: Pool) -> None:
+    def __init__(self, settings: RedisConnection, server: Server) -> None:
         self.settings = settings
-        self.pool = pool
+        self.pool = Pool(server, settings)
+        self._server = server
 
     async def run(self, command: Command[T]) -> T:
         """Send one command, and give what its reply says."""
-        async with self.pool.line() as line:
+        pooled = await self.pool.acquire()
+        keep = False
+        try:
             if command.counts:
-                await self._check_count(line, command)
-            [reply] = await self.ask(line, [command.words], command.wait)
+                await self._check_count(pooled.connection, command)
+            [reply] = await self.ask(pooled.connection, [command.words], command.wait)
+            keep = True
+        finally:
+            self.pool.release(pooled, keep=keep)
         return reading(command, reply)
+
+    @asynccontextmanager
+    async def line(self) -> AsyncIterator[Connection]:
+        """A connection that answers. It is closed if what is done with it goes wrong.
+
+        Raises `ToolError`: whatever goes wrong on the way came before the command.
+        """
+        pooled = await self.pool.acquire()
+        keep = False  # else nobody knows what is still on its way to us
+        try:
+            yield pooled.connection
+            keep = True
+        finally:
+            self.pool.release(pooled, keep=keep)
 
     async def ask(
         self,
@@ -51,12 +75,12 @@ class Client:
                 await line.send_packed_command(line.pack_commands(commands))
                 return [await _reply(line, pushed) for _ in commands]
         except TimeoutError:
-            message = f"{self.pool.place} gave no answer within {seconds:g} s"
+            message = f"{self._server.place} gave no answer within {seconds:g} s"
             raise ToolError(Failure(FailureKind.TIMEOUT, message)) from None
 
     async def describe(self) -> dict[str, Any]:
         """What the server says of itself, and how long one round trip takes."""
-        async with self.pool.line() as line:
+        async with self.line() as line:
             began = time.monotonic()
             await self.ask(line, [["PING"]])
             taken = time.monotonic() - began
@@ -66,14 +90,14 @@ class Client:
             **{name: told[name].decode() for name in ("server", "version", "mode", "role")},
             "user": user.decode() if isinstance(user, bytes) else None,
             "database": self.settings.database,
-            "tls": self.pool.encrypted,
+            "tls": self._server.encrypted,
             "scripts": self.settings.allow_scripts,
             "latency_ms": round(taken * 1_000, 3),
         }
 
     async def close(self) -> None:
-        """Close every connection that is not in use."""
-        await self.pool.close()
+        """Close every connection, after a moment for what still runs."""
+        await self.pool.close(_CLOSING)
 
     async def _check_count(self, line: Connection, command: Command[Any]) -> None:
         """Refuse what would be too much for a reply, before it is on its way."""

@@ -60,11 +60,13 @@ class RedisConnection(Connection):
     async def open(self, doors: Doors) -> AsyncIterator[Client]:
         """A client that connects when it is first used. Raises `ConnectionUnusable`."""
         from drawloom.connectors.databases.redis.client import Client
-        from drawloom.connectors.databases.redis.pool import Pool
+        from drawloom.connectors.databases.redis.server import Server
 
         client = Client(
             self,
-            Pool(self, _secret(self), tls_context(self.tls, self.host, self.ca_file, doors.root)),
+            Server(
+                self, _secret(self), tls_context(self.tls, self.host, self.ca_file, doors.root)
+            ),
         )
         try:
             yield client

@@ -126,7 +126,7 @@ async def list_wait_pop(
     comes first. As with `redis.list_pop`, nothing is lost in a crash or at that moment.
     """
     note = note_of(context)
-    async with client.pool.line() as line:
+    async with client.line() as line:
         [kept] = await client.ask(line, [["LRANGE", note, 0, -1]])
         taken = list(good(kept))
         if not taken:

@@ -79,7 +79,7 @@ async def subscribe(
     if count is None and seconds is None:
         raise invalid("give count or seconds: a stream of messages has no end of its own")
     seen, ends = context.after or (0, None if seconds is None else time.time() + seconds)
-    async with client.pool.line() as line:
+    async with client.line() as line:
         words = ["PSUBSCRIBE" if patterns else "SUBSCRIBE", *channels]
         await _begin(client, line, words, len(channels))
         while count is None or seen < count:

@@ -43,7 +43,7 @@ async def exactly_once(
     Where a command, or the reading of what *recall* gives, goes wrong, *undo* is done: by
     itself the server undoes nothing.
     """
-    async with client.pool.line() as line:
+    async with client.line() as line:
         [_, known] = await client.ask(line, [["WATCH", note], ["EXISTS", note]])
         if good(known):
             [_, reply] = await client.ask(line, [["UNWATCH"], recall.words])

@@ -111,7 +111,7 @@ async def transaction(
     """
     note = note_of(context)
     commands = [_command(operation) for operation in operations]
-    async with client.pool.line() as line:
+    async with client.line() as line:
         known = await _look(client, line, note, watch)
         if known is None:
             known = await _carry_out(client, line, note, commands)

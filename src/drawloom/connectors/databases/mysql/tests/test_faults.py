@@ -193,7 +193,7 @@ async def test_a_pool_that_stays_empty(db):
 async def test_a_thousand_calls_on_a_pool_of_twenty(db):
     values = await asyncio.gather(*(db.value("SELECT ? AS n", n) for n in range(1_000)))
     assert values == list(range(1_000))
-    assert len(db.client._pool._free) <= 20
+    assert db.client.pool.state.size <= 20
 
 
 @pytest.mark.parametrize(
@@ -207,6 +207,10 @@ async def test_a_thousand_calls_on_a_pool_of_twenty(db):
 )
 async def test_how_long_a_connection_is_kept(db, settings, same):
     first = await db.value("SELECT CONNECTION_ID()")
+    gone = asyncio.Event()
+    db.client.pool.watch(lambda state: None if state.size else gone.set())
+    if not same:
+        await gone.wait()
     assert (await db.value("SELECT CONNECTION_ID()") == first) is same
 
 

@@ -223,7 +223,7 @@ async def test_a_query_that_is_given_up_leaves_a_sound_connection(db):
         other = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%sleep(6%' AND pid = $1"
         async with db.client.reading() as watching:
             while not await watching.fetchval(other, first):
-                await asyncio.sleep(0)
+                await asyncio.wait([sleeping], timeout=0)
         sleeping.cancel()
         await asyncio.gather(sleeping, return_exceptions=True)
         assert await db.value(PID) == first

@@ -92,7 +92,7 @@ async def test_twelve_passwords_are_found_nowhere(tmp_path, monkeypatch, caplog,
             made = RedisConnection(**given, user=f"user{number}")
             async with made.open(Doors(tmp_path)) as client:
                 shown += [str(await made.check(client)), repr(made), made.model_dump_json()]
-                async with client.pool.line() as line:
+                async with client.line() as line:
                     shown += [repr(line), repr(client), repr(client.pool), str(line)]
             wrong = RedisConnection(**given, user="nobody")
             shown += [await run(tmp_path, made, 1), await run(tmp_path, wrong, 1)]
