@@ -6,14 +6,17 @@ import asyncio
 import pickle
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from tests.drivers.until import until
 from tests.servers.openbao import OpenBao
 
 from drawloom.chains import load
-from drawloom.errors import ConnectionUnusable, ValueInvalid
+from drawloom.errors import ConnectionUnusable, ValueInvalid, VaultUnusable
 from drawloom.project import Project, connecting
+from drawloom.runtime import caching
 from drawloom.sdk import Secret
 
 pytest.importorskip("cryptography")
@@ -177,6 +180,24 @@ async def test_a_changed_address_reaches_a_running_engine_and_its_kept_answers(
         assert (await engine.run(plan)).output == "there"
 
 
+async def test_a_kept_answer_is_fetched_anew_with_the_rotated_secret(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SimpleNamespace(time=lambda: clock.now, now=1_000.0)
+    monkeypatch.setattr(caching, "time", clock)
+    plan = project.checked_plan(chain("cached", ", with: {key: k}, cache: {ttl: 1m, stale: 1h}"))
+    async with project.engine() as engine:
+        assert (await engine.run(plan)).output == "here"
+        rotate(project, "second secret")
+        clock.now += 61
+        assert (await engine.run(plan)).output == "here"  # the old one, while it is fetched
+        await until(lambda: lines(project, "knocked") == 3)  # refused once, and let in
+        await until(lambda: not engine.active())
+        assert lines(project, "opened") == 2
+        assert (await engine.run(plan)).output == "here"
+        assert lines(project, "knocked") == 3  # so what was fetched is kept
+
+
 async def test_a_secret_in_a_file_is_read_again_when_it_was_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -210,6 +231,13 @@ async def test_a_connection_altered_by_hand_is_sent_no_secret(project: Project) 
     assert result.failure is not None
     assert "'lab' was altered by hand" in result.failure.message
     assert not (project.folder / "opened").exists()
+
+
+def test_what_was_altered_by_hand_is_not_proven_by_the_next_change(project: Project) -> None:
+    by_hand(project, lambda text: text.replace('"password"', '"host": "here", "password"'))
+    settings = {"host": "here", "password": {"vault": "lab"}}
+    with pytest.raises(VaultUnusable, match="'lab' was altered by hand"):
+        connecting.change(Project.find(project.folder), "lab", settings, {})
 
 
 def test_a_secret_goes_to_a_new_address_only_with_its_value(project: Project) -> None:
