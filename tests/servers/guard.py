@@ -19,27 +19,37 @@ _ENDS_WITHIN = 20_000  # milliseconds for a killed process to be gone
 
 def main() -> None:
     """Wait for the end of the pipe, and clean up."""
-    servers: dict[
-        int, int
-    ] = {}  # the descriptor of a process, which no other can take, and its id
+    servers: dict[int, int | None] = {}  # a process's id, and its descriptor
     folders: list[str] = []
     for line in sys.stdin:
         if line.startswith("/"):
             folders.append(line.rstrip("\n"))
             continue
-        servers = {opened: pid for opened, pid in servers.items() if not _ended(opened)}
+        servers = {pid: opened for pid, opened in servers.items() if not _ended(opened)}
         with suppress(ProcessLookupError):
-            servers[os.pidfd_open(int(line))] = int(line)
-    for opened, pid in servers.items():
-        _kill(opened, pid)
-    for opened in servers:
+            servers[int(line)] = _opened(int(line))
+    for pid, opened in servers.items():
+        _kill(pid, opened)
+    for opened in servers.values():
         _ended(opened, _ENDS_WITHIN)
     for folder in folders:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _ended(opened: int, within: int = 0) -> bool:
-    """Whether a process is over, or is so *within* some milliseconds; its descriptor is closed then."""
+def _opened(pid: int) -> int | None:
+    """A descriptor of the process, which no later one of that id can take; None without Linux 5.3."""
+    try:
+        return os.pidfd_open(pid)
+    except ProcessLookupError:
+        raise
+    except (AttributeError, OSError):
+        return None
+
+
+def _ended(opened: int | None, within: int = 0) -> bool:
+    """Whether a process is known to be over, or is so *within* some milliseconds; closes it then."""
+    if opened is None:
+        return False
     look = select.poll()
     look.register(opened, select.POLLIN)
     if not look.poll(within):
@@ -48,10 +58,11 @@ def _ended(opened: int, within: int = 0) -> bool:
     return True
 
 
-def _kill(opened: int, pid: int) -> None:
+def _kill(pid: int, opened: int | None) -> None:
     """End a process and its group, which it leads."""
-    with suppress(ProcessLookupError):
-        signal.pidfd_send_signal(opened, signal.SIGSTOP)  # it can neither end nor be another now
+    with suppress(ProcessLookupError, PermissionError):
+        if opened is not None:  # stopped, it can neither end nor be another
+            signal.pidfd_send_signal(opened, signal.SIGSTOP)
         os.killpg(pid, signal.SIGKILL)
 
 
