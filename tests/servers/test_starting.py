@@ -76,3 +76,23 @@ def test_what_a_server_says_is_in_its_log() -> None:
     with scratch("started-") as folder:
         assert started(["sh", "-c", "echo out; echo err >&2"], log=folder / "log").wait(60) == 0
         assert (folder / "log").read_text() == "out\nerr\n"
+
+
+WITHOUT = "import os; del os.pidfd_open; import runpy; runpy.run_path({!r}, run_name='__main__')"
+
+
+@pytest.mark.parametrize("descriptors", [True, False])
+def test_the_guard_needs_no_descriptors_of_processes(tmp_path: Path, descriptors: bool) -> None:
+    guard = str(Path(__file__).with_name("guard.py"))
+    (tmp_path / "data").mkdir()
+    server = subprocess.Popen(["sleep", "60"], start_new_session=True)
+    over = subprocess.Popen(["true"], start_new_session=True)
+    over.wait()
+    subprocess.run(
+        [sys.executable, guard] if descriptors else [sys.executable, "-c", WITHOUT.format(guard)],
+        input=f"{tmp_path}/data\n{over.pid}\n{server.pid}\n".encode(),
+        timeout=60,
+        check=True,
+    )
+    assert server.wait(60) == -signal.SIGKILL
+    assert not (tmp_path / "data").exists()
