@@ -22,7 +22,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test test-fast lint docs docs-check bench soak lock clean
+.PHONY: help run test test-fast services lint docs docs-check bench soak lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -39,6 +39,9 @@ test: $(VENV)/ready-to-test $(DATA) ## Lint, and every test there is (a few minu
 
 test-fast: $(VENV)/ready-to-test $(DATA) ## The tests that take seconds, not minutes
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not slow" -q
+
+services: $(VENV)/ready-to-test ## The servers that tests need, found or started, until Ctrl-C
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.servers
 
 # All four speak, even if the first has something to say.
 lint: $(VENV)/ready-to-test ## Style, types and the import contracts

@@ -183,7 +183,8 @@ def test_a_connection_that_chains_use_is_removed_only_by_force(api: Bench) -> No
     assert done.code == 2
     assert "is used by ask" in done.err
     assert api.here("secrets", "remove", "api.auth.token").code == 2
-    assert api.here("connections", "remove", "api", "--force").code == 0
+    done = api.here("connections", "remove", "api", "--force", "--json")
+    assert (done.code, done.json) == (0, {"removed": "api"})
     assert api.here("connections", "list", "--json").json == {"connections": []}
     assert api.here("secrets", "remove", "api.auth.token").code == 0
 

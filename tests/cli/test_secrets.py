@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import os
+
 import pytest
+
+from drawloom.vault.root_key import name_of
 
 from .conftest import Bench
 
@@ -114,6 +119,55 @@ def test_keys_are_rotated_and_every_change_is_told(lab: Bench) -> None:
     assert [c["did"] for c in changes] == ["rewrapped", "rotated key", "set secret", "made key"]
     assert lab.here("secrets", "remove", "door").code == 2
     assert lab.here("secrets", "remove", "door", "--force").code == 0
+
+
+def test_a_removal_says_in_json_what_is_gone(lab: Bench) -> None:
+    lab.apart("secrets", "set", "door", "--stdin", input="hunter22\n")
+    refused = lab.here("secrets", "remove", "door", "--json")
+    assert (refused.code, refused.json["error"]["kind"]) == (2, "ValueInvalid")
+    assert lab.here("secrets", "remove", "door", "--force", "--json").json == {"removed": "door"}
+
+
+def test_the_root_key_is_rotated_and_the_secrets_are_as_before(lab: Bench) -> None:
+    lab.apart("secrets", "set", "door", "--stdin", input="hunter22\n")
+    file = lab.folder / ".drawloom/root.key"
+    old = file.read_bytes()
+    told = lab.here("secrets", "rotate-root", "--json").json
+    assert told == {"root_key": name_of(file.read_bytes()), "place": str(file)}
+    assert file.read_bytes() != old
+    assert lab.here("run", "measure.yaml", "--json").json["output"] == 8
+    assert check_of(lab)[0] == "ok"
+    [last, *_] = lab.here("secrets", "log", "--json").json["changes"]
+    assert (last["did"], last["what"]) == ("rotated root key", told["root_key"])
+    assert str(file) in lab.here("secrets", "rotate-root").err
+
+
+def test_a_root_key_of_the_environment_is_rotated_by_who_set_it(lab: Bench) -> None:
+    old, new = (base64.b64encode(os.urandom(32)).decode() for _ in range(2))
+    set_ = ("secrets", "set", "door", "--stdin")
+    assert lab.apart(*set_, input="hunter22\n", DRAWLOOM_ROOT_KEY=old).code == 0
+    alone = lab.apart("secrets", "rotate-root", DRAWLOOM_ROOT_KEY=old)
+    assert alone.code == 2
+    assert "put a new one into DRAWLOOM_ROOT_KEY_NEXT" in alone.err
+    both = {"DRAWLOOM_ROOT_KEY": old, "DRAWLOOM_ROOT_KEY_NEXT": new}
+    done = lab.apart("secrets", "rotate-root", **both)
+    assert done.code == 0, done.err
+    assert "Put it into DRAWLOOM_ROOT_KEY wherever Drawloom runs" in done.err
+    assert old not in done.out + done.err
+    assert new not in done.out + done.err
+    run = ("run", "measure.yaml", "--json")
+    for given in (both, {"DRAWLOOM_ROOT_KEY": new}):
+        assert lab.apart(*run, **given).json["output"] == 8
+    assert "another root key" in lab.apart(*run, DRAWLOOM_ROOT_KEY=old).json["failure"]["message"]
+
+
+def test_another_state_directory_has_the_vault_of_the_project(lab: Bench) -> None:
+    lab.apart("secrets", "set", "door", "--stdin", input="hunter22\n")
+    done = lab.here("run", "measure.yaml", "--state", "elsewhere", "--json")
+    assert done.json["output"] == 8
+    assert (lab.folder / "elsewhere").is_dir()
+    assert not list((lab.folder / "elsewhere").glob("vault*"))
+    assert "where the vault is in any case" in " ".join(lab.here("run", "--help").out.split())
 
 
 def test_a_value_on_the_command_line_is_no_way_to_set_one(lab: Bench) -> None:

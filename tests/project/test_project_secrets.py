@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import pickle
+import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from tests.drivers.until import until
 from tests.servers.openbao import OpenBao
 
 from drawloom.chains import load
-from drawloom.errors import ConnectionUnusable, ValueInvalid
+from drawloom.errors import ConnectionUnusable, ValueInvalid, VaultUnusable
 from drawloom.project import Project, connecting
+from drawloom.runtime import caching, clients
+from drawloom.runtime.clients import LOOK_AGAIN
 from drawloom.sdk import Secret
 
 pytest.importorskip("cryptography")
@@ -39,6 +44,8 @@ class Lab(Connection):
     async def open(self, doors):
         with (HERE / "opened").open("a") as file:
             file.write(f"{self.host}\\n")
+        for _ in range(9):  # as who reaches for a server
+            await asyncio.sleep(0)
         yield {"host": self.host, "password": self.password.open_secret()}
 
 
@@ -177,6 +184,24 @@ async def test_a_changed_address_reaches_a_running_engine_and_its_kept_answers(
         assert (await engine.run(plan)).output == "there"
 
 
+async def test_a_kept_answer_is_fetched_anew_with_the_rotated_secret(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SimpleNamespace(time=lambda: clock.now, now=1_000.0)
+    monkeypatch.setattr(caching, "time", clock)
+    plan = project.checked_plan(chain("cached", ", with: {key: k}, cache: {ttl: 1m, stale: 1h}"))
+    async with project.engine() as engine:
+        assert (await engine.run(plan)).output == "here"
+        rotate(project, "second secret")
+        clock.now += 61
+        assert (await engine.run(plan)).output == "here"  # the old one, while it is fetched
+        await until(lambda: lines(project, "knocked") == 3)  # refused once, and let in
+        await until(lambda: not engine.active())
+        assert lines(project, "opened") == 2
+        assert (await engine.run(plan)).output == "here"
+        assert lines(project, "knocked") == 3  # so what was fetched is kept
+
+
 async def test_a_secret_in_a_file_is_read_again_when_it_was_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -210,6 +235,13 @@ async def test_a_connection_altered_by_hand_is_sent_no_secret(project: Project) 
     assert result.failure is not None
     assert "'lab' was altered by hand" in result.failure.message
     assert not (project.folder / "opened").exists()
+
+
+def test_what_was_altered_by_hand_is_not_proven_by_the_next_change(project: Project) -> None:
+    by_hand(project, lambda text: text.replace('"password"', '"host": "here", "password"'))
+    settings = {"host": "here", "password": {"vault": "lab"}}
+    with pytest.raises(VaultUnusable, match="'lab' was altered by hand"):
+        connecting.change(Project.find(project.folder), "lab", settings, {})
 
 
 def test_a_secret_goes_to_a_new_address_only_with_its_value(project: Project) -> None:
@@ -251,8 +283,13 @@ password = {{hashicorp = "secret/data/lab#password"}}
         assert (await engine.run(project.checked_plan(chain("wait")))).output == "here"
         openbao.ask("POST", "secret/data/lab", {"data": {"password": "rotated"}})
         (tmp_path / "door").write_text("rotated")
-        monkeypatch.setattr("drawloom.runtime.clients.LOOK_AGAIN", 0)
-        assert (await engine.run(project.checked_plan(chain("wait")))).output == "here"
+        monkeypatch.setattr(clients, "time", SimpleNamespace(
+            monotonic=lambda: LOOK_AGAIN + time.monotonic(), perf_counter_ns=time.perf_counter_ns
+        ))  # fmt: skip
+        plan = project.checked_plan(chain("wait"))
+        results = await asyncio.gather(*[engine.run(plan) for _ in range(5)])
+        assert [result.output for result in results] == ["here"] * 5
+        assert lines(project, "opened") == 2
 
 
 def test_a_secret_that_was_handed_its_value_shows_nothing_of_it() -> None:

@@ -38,7 +38,7 @@ def program(name: str, *folders: Path) -> Path | None:
 
 def missing(server: str, install: str) -> NoReturn:
     """Skip loudly, or fail where the whole of the tests is promised."""
-    message = f"NO {server.upper()}: these tests did not run. Install it: {install}"
+    message = f"NO {server.upper()}: what needs it did not run. Install it: {install}"
     if os.environ.get("CI", "").lower() in ("1", "true"):
         pytest.fail(message, pytrace=False)
     pytest.skip(message)

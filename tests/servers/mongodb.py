@@ -15,8 +15,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
-import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -25,17 +23,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.servers.certificates import certificate
 from tests.servers.lookup import free_port, listening, missing, program
+from tests.servers.starting import scratch, started, wait_until_listening
 
 ROOT = Path(__file__).parents[2]
 _HOME = ROOT / ".cache/servers/secantusdb"
 _LOCKED = ROOT / "requirements/servers.txt"
 _INSTALL = "pip install pymongo, and a mongod on the PATH (or uv, and a package index)"
-_PATIENCE = 60  # seconds for a server to start or to end
-_REQUEST = (
-    "req -x509 -newkey rsa:2048 -nodes -days 30 -subj /CN=localhost"
-    " -addext subjectAltName=DNS:localhost"
-)
+_ENDS_WITHIN = 60.0  # seconds
 
 
 @dataclass(slots=True)
@@ -74,30 +70,24 @@ class MongodbServer:
         """End it. Only one started here."""
         assert self.process is not None, "this server is not ours to stop"
         self.process.send_signal(how)
-        self.process.wait(_PATIENCE)
+        self.process.wait(_ENDS_WITHIN)
 
     def start(self) -> None:
         """Start it, or start it again on what it has stored; it answers afterwards."""
-        with (Path(self.command[-1]) / "log").open("ab") as log:
-            # In a group of its own: an interrupt of the tests is not one of the server.
-            self.process = subprocess.Popen(
-                self.command,
-                cwd="/",
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        deadline = time.monotonic() + _PATIENCE
-        while not listening(self.host, self.port):
-            assert self.process.poll() is None, f"{self.command[0]} ended at once"
-            assert time.monotonic() < deadline, f"{self.command[0]} does not listen"
-            time.sleep(0.02)  # between looks
+        self.process = started(self.command, log=Path(self.command[-1]) / "log")
+        wait_until_listening(self.process, self.host, self.port)
 
 
 @pytest.fixture(scope="session")
 def mongodb_server() -> Iterator[MongodbServer]:
     """A server for the whole run."""
+    with reach_mongodb() as server:
+        yield server
+
+
+@contextmanager
+def reach_mongodb() -> Iterator[MongodbServer]:
+    """The server that runs here already, else one that is started."""
     known = MongodbServer("127.0.0.1", 27017)
     if listening(known.host, known.port) and _answers(known):
         yield known
@@ -127,11 +117,11 @@ def start_mongodb(*, guarded: bool = False, fail_points: bool = False) -> Iterat
     """A server of the caller's own, on a free port of the loopback interface."""
     if not _has_driver():
         missing("MongoDB", _INSTALL)
-    with tempfile.TemporaryDirectory(prefix="mongodb-") as name:
-        server = _prepare(Path(name), fail_points)
+    with scratch("mongodb-") as folder:
+        server = _prepare(folder, fail_points)
         server.start()
         try:
-            yield _guard(server, Path(name)) if guarded else server
+            yield _guard(server, folder) if guarded else server
         finally:
             if server.process is not None and server.process.poll() is None:
                 server.stop(signal.SIGKILL)
@@ -168,20 +158,12 @@ def _guard(server: MongodbServer, folder: Path) -> MongodbServer:
 
 
 def _certificate(folder: Path) -> Path | None:
-    """A self-signed one for this machine; none where there is no openssl."""
-    openssl = program("openssl")
-    if openssl is None:
-        return None
-    subprocess.run(
-        [openssl, *_REQUEST.split(), "-keyout", folder / "key", "-out", folder / "crt"],
-        check=True,
-        capture_output=True,
-        timeout=60,
-    )
-    (folder / "pem").write_bytes((folder / "key").read_bytes() + (folder / "crt").read_bytes())
-    for name in ("key", "pem"):
-        (folder / name).chmod(0o600)
-    return folder / "crt"
+    """A self-signed one for this machine, with its key in one file, as mongod wants it."""
+    trusted = certificate(folder)
+    if trusted is not None:
+        (folder / "pem").touch(0o600)
+        (folder / "pem").write_bytes((folder / "key").read_bytes() + trusted.read_bytes())
+    return trusted
 
 
 def _has_driver() -> bool:

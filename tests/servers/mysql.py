@@ -10,10 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import subprocess
-import tempfile
-import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -23,10 +20,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.servers.certificates import certificate
 from tests.servers.lookup import free_port, listening, missing, program
+from tests.servers.starting import scratch, started, wait_until_listening
 
 _INSTALL = "apt-get install mariadb-server, and pip install asyncmy"
-_PATIENCE = 60.0  # seconds for a server to come up or to go
+_ENDS_WITHIN = 60.0  # seconds
 
 
 @dataclass(slots=True)
@@ -47,24 +46,14 @@ class MysqlServer:
 
     def start(self) -> None:
         """Start it, and wait until it listens. Only one that is run here."""
-        self.process = subprocess.Popen(
-            self.command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            cwd="/",
-        )
-        ends = time.monotonic() + _PATIENCE
-        while not listening(self.host, self.port):
-            assert self.process.poll() is None, "the server ended by itself"
-            assert time.monotonic() < ends, "the server did not come up"
-            time.sleep(0.05)
+        self.process = started(self.command)
+        wait_until_listening(self.process, self.host, self.port)
 
     def stop(self, *, kill: bool = False) -> None:
         """End it: by SIGTERM, or at once by SIGKILL."""
         assert self.process is not None, "this server is not ours to stop"
         (self.process.kill if kill else self.process.terminate)()
-        self.process.wait(_PATIENCE)
+        self.process.wait(_ENDS_WITHIN)
 
     async def run(self, *statements: str, database: str | None = None) -> list[Any]:
         """Run statements behind the connector's back; the rows of the last one."""
@@ -96,6 +85,13 @@ class MysqlServer:
 @pytest.fixture(scope="session")
 def mysql_server() -> Iterator[MysqlServer]:
     """A server for the whole run."""
+    with reach_mysql() as server:
+        yield server
+
+
+@contextmanager
+def reach_mysql() -> Iterator[MysqlServer]:
+    """The server that runs here already, else one that is started."""
     known = MysqlServer("127.0.0.1", 3306)
     if listening(known.host, known.port) and _answers(known):
         yield known
@@ -141,8 +137,8 @@ def start_mysql(*, guarded: bool = False, options: tuple[str, ...] = ()) -> Iter
     daemon = daemon or program("mariadbd", Path("/usr/sbin"))
     if daemon is None or install is None:
         missing("MariaDB", _INSTALL)
-    with tempfile.TemporaryDirectory(prefix="mysql-") as name:
-        server = _prepare(daemon, install, Path(name), guarded=guarded, options=options)
+    with scratch("mysql-") as folder:
+        server = _prepare(daemon, install, folder, guarded=guarded, options=options)
         server.start()
         try:
             yield server
@@ -166,7 +162,7 @@ def _prepare(
     (folder / "init").write_text("")
     if guarded:
         server.password = f"canary-{uuid.uuid4().hex}"
-        server.ca_file = _certificate(folder)
+        server.ca_file = certificate(folder)
         (folder / "init").write_text(
             f"ALTER USER root@localhost IDENTIFIED BY '{server.password}';\n"
         )
@@ -185,21 +181,3 @@ def _guards(folder: Path, server: MysqlServer) -> list[str]:
     if server.ca_file:
         guards += [f"--ssl-cert={folder}/crt", f"--ssl-key={folder}/key"]
     return guards
-
-
-_REQUEST = (
-    "req -x509 -newkey rsa:2048 -nodes -days 30 -subj /CN=localhost"
-    " -addext subjectAltName=DNS:localhost"
-)
-
-
-def _certificate(folder: Path) -> Path | None:
-    """A self-signed one for this machine; none where there is no openssl."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        return None
-    subprocess.run(
-        [openssl, *_REQUEST.split(), "-keyout", folder / "key", "-out", folder / "crt"],
-        check=True, capture_output=True, timeout=60,
-    )  # fmt: skip
-    return folder / "crt"

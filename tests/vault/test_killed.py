@@ -1,4 +1,4 @@
-"""A process that is killed at any write loses nothing: old state, or new, and it goes on."""
+"""What is killed, or fails, at any write loses nothing: old state, or new, and it goes on."""
 
 from __future__ import annotations
 
@@ -11,26 +11,32 @@ from pathlib import Path
 import pytest
 
 from drawloom.vault import Principal, RootKeyPlace, Vault
+from drawloom.vault.connections import KeptConnection
+from drawloom.vault.root_key import name_of
 
 ME = Principal(who="weaver")
+CONNECTION = KeptConnection("c", "http", {"base_url": "https://a.example"}, ("https://a.example",))
 COUNT = 130  # secrets: more than one transaction of `rewrap`
 
-# Does one thing, and kills itself at the given statement or call of the operating system.
+# Does one thing, and kills itself, or has no space left, at the given statement or call of the operating system.
 CHILD = """
-import os, signal, sys
+import errno, os, signal, sys
 from pathlib import Path
 import apsw
 from drawloom.vault import Principal, RootKeyPlace, Vault
 
-folder, what, left = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+folder, what, left, how = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4]
 
 def count():
     global left
     left -= 1
-    if left < 0:
+    if left < 0 and how == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
+    if left == -1:
+        print("met", flush=True)
+        raise OSError(errno.ENOSPC, "no space left")
 
-WRITES = {"os.link", "os.remove", "os.mkdir", "os.chmod"}
+WRITES = {"os.link", "os.remove", "os.rename", "os.mkdir", "os.chmod"}
 sys.addaudithook(lambda event, args: count() if event in WRITES or (
     event == "open" and isinstance(args[0], (str, os.PathLike)) and "root.key" in str(args[0])
 ) else None)
@@ -52,17 +58,18 @@ else:
 """
 
 
-def killed(folder: Path, what: str, at: int) -> bool:
-    """Whether the child was killed before it was done."""
+def killed(folder: Path, what: str, at: int, how: str = "kill") -> bool:
+    """Whether the child was killed before it was done, or met a failure (which it may survive)."""
     done = subprocess.run(
-        [sys.executable, "-c", CHILD, folder, what, str(at)],
+        [sys.executable, "-c", CHILD, folder, what, str(at), how],
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
-    assert done.returncode in (0, -signal.SIGKILL), done.stderr
-    return done.returncode != 0
+    assert done.returncode in (0, -signal.SIGKILL if how == "kill" else 1), done.stderr
+    assert done.returncode != 1 or "no space left" in done.stderr.lower(), done.stderr
+    return done.returncode == -signal.SIGKILL or done.stdout == "met\n"
 
 
 def opened(folder: Path) -> Vault:
@@ -114,6 +121,54 @@ def test_a_kill_at_any_write_loses_no_secret(filled: Path, tmp_path: Path, what:
         # A batch's rows are alike: its first and last ones, and a few between.
         at += 1 if deaths < 6 or at > COUNT else 17
     assert deaths > 4
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A vault with a secret, a proven connection, and two keys in the ring."""
+    folder = tmp_path_factory.mktemp("small")
+    vault = opened(folder)
+    vault.secrets.set(ME, "a", "value")
+    vault.keys.rotate(ME)
+    vault.connections.put(ME, CONNECTION, secret=True)
+    vault.close()
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["kill", "fail"])
+def test_there_is_always_a_root_key_that_opens_everything(
+    small: Path, tmp_path: Path, how: str
+) -> None:
+    """Whatever is met: the draft, its name, each wrapped key, the commit, the last move."""
+    old = (small / "root.key").read_bytes()
+    at, seen = 0, set()
+    died = True
+    while died:
+        folder = tmp_path / str(at)
+        shutil.copytree(small, folder)
+        died = killed(folder, "rotate_root", at, how)
+        vault = opened(folder)
+        assert vault.secrets.get(ME, "a") == "value"
+        vault.connections.check(ME, vault.connections.all(ME)["c"])
+        [root] = {row[1] for row in vault.store.rows("keys")}
+        places = (folder / "root.key", folder / "root.key.next")
+        there = [name_of(path.read_bytes()) for path in places if path.exists()]
+        seen.add((root == name_of(old), tuple(name == root for name in there)))
+        again = vault.keys.rotate_root(ME)  # it goes on, whatever was left
+        assert again not in (root, name_of(old))
+        assert name_of((folder / "root.key").read_bytes()) == again
+        assert not (folder / "root.key.next").exists()
+        vault.close()
+        assert opened(folder).secrets.get(ME, "a") == "value"
+        at += 1
+    assert at > 8
+    assert seen == {
+        (True, (True,)),  # the old key, and nothing else
+        (True, (True, False)),  # there is a new one, which seals nothing yet
+        (False, (False, True)),  # it seals all, and is not in the old one's place yet
+        (False, (True,)),
+    }
 
 
 @pytest.mark.slow

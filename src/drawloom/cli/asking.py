@@ -24,7 +24,10 @@ def secret_value(prompt: str, stdin: bool, file: Path | None) -> str:
         return _text(read_bytes(file, _LARGEST), str(file))
     if not sys.stdin.isatty():
         raise ValueInvalid("there is no terminal to ask on; give --stdin or --file PATH")
-    return getpass.getpass(prompt)
+    try:
+        return getpass.getpass(prompt)
+    except EOFError:
+        raise ValueInvalid("nothing was typed; give a value, or --stdin or --file PATH") from None
 
 
 def _text(content: bytes, source: str) -> str:

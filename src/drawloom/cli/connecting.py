@@ -57,7 +57,7 @@ def changed(
     secrets: Sequence[str] | None,
     stdin: str | None,
 ) -> None:
-    """Change a connection; on a terminal the secrets are asked for if its address is another."""
+    """Change a connection; on a terminal the secrets are asked for where they are for another."""
     old = connecting.kept(project, name)
     before = copy.deepcopy(dict(old.settings))
     for at in unset or ():
@@ -65,8 +65,9 @@ def changed(
     made, values = given(project, name, old.kind, before or {"": ""}, settings, secrets, stdin)
     made.pop("", None)
     stored = StoredConnection(name, old.kind, made)
-    if on_a_terminal() and stored.typed(project.catalogue).destination() not in old.origins:
-        say(f"{name} gets another address: its secrets have to be given again.")
+    why = connecting.asks_again(project, old, stored.typed(project.catalogue))
+    if why and on_a_terminal():
+        say(f"What {name} has as a secret is for {why}, give it again.")
         for at, reference in connecting.references(stored, project):
             if at not in values and "vault" in reference:
                 values[at] = secret_value(f"{at} (not shown): ", False, None)

@@ -86,8 +86,8 @@ def change(
 ) -> int:
     """Change settings of a connection that is in the vault.
 
-    With another address its secrets have to be given again, by --stdin FIELD or on
-    the terminal: a secret is never sent where it was not given for.
+    With another address, or weaker TLS, its secrets have to be given again, by --stdin
+    FIELD or on the terminal: a secret is never sent where, or how, it was not given for.
 
     With --json: {name, kind, place, address, settings, version, used_by}.
 
@@ -190,16 +190,22 @@ def remove(
     /,
     *,
     force: Annotated[bool, Parameter(negative="", help="Though chains use it.")] = False,
+    json: AsJson = False,
     project: ProjectFolder = None,
 ) -> int:
     """Remove a connection from the vault. Its secrets stay: `drawloom secrets remove`.
 
+    With --json: {removed}, the name.
+
     For example:
       drawloom connections remove db
     """
-    from drawloom.cli.terminal import say
+    from drawloom.cli.terminal import print_json, say
     from drawloom.project import connecting
 
     connecting.remove(project_of(project), name, force=force)
-    say(f"Removed {name}.")
+    if json:
+        print_json({"removed": name})
+    else:
+        say(f"Removed {name}.")
     return 0

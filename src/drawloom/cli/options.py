@@ -29,7 +29,11 @@ ProjectFolder: TypeAlias = Annotated[
     ),
 ]
 StateFolder: TypeAlias = Annotated[
-    Path | None, Parameter(name="--state", help="The state directory; else the project's own.")
+    Path | None,
+    Parameter(
+        name="--state",
+        help="The state directory; else the project's own, where the vault is in any case.",
+    ),
 ]
 Inputs: TypeAlias = Annotated[
     list[str] | None,

@@ -78,15 +78,18 @@ def remove(
     /,
     *,
     force: Annotated[bool, Parameter(negative="", help="Though connections use it.")] = False,
+    json: AsJson = False,
     project: ProjectFolder = None,
 ) -> int:
     """Remove a secret, all of its versions.
+
+    With --json: {removed}, the name.
 
     For example:
       drawloom secrets remove db-password
     """
     from drawloom.cli.secret_shapes import used_by
-    from drawloom.cli.terminal import say
+    from drawloom.cli.terminal import print_json, say
     from drawloom.errors import ValueInvalid
 
     found = project_of(project)
@@ -96,7 +99,10 @@ def remove(
             "it with --force"
         )
     found.vault.secrets.remove(found.secrets.principal, name)
-    say(f"Removed {name}.")
+    if json:
+        print_json({"removed": name})
+    else:
+        say(f"Removed {name}.")
     return 0
 
 
@@ -119,6 +125,37 @@ def rotate_key(*, json: AsJson = False, project: ProjectFolder = None) -> int:
         print_json({"key": key})
     else:
         say(f"The key {key} is in use. For what was set before: drawloom secrets rewrap")
+    return 0
+
+
+@secrets.command
+def rotate_root(*, json: AsJson = False, project: ProjectFolder = None) -> int:
+    """Close the vault with a new root key, in the place of the old one.
+
+    If it is interrupted, the vault is open as before; start it again. A copy of the vault
+    made before needs the old key. A root key of the environment is yours to change: put the
+    new one into DRAWLOOM_ROOT_KEY_NEXT, and what to do then is said.
+
+    With --json: {root_key, place}; of the key, only its name is told.
+
+    For example:
+      drawloom secrets rotate-root
+    """
+    from drawloom.cli.terminal import print_json, say
+    from drawloom.vault.root_key import NEXT, VARIABLE
+
+    found = project_of(project)
+    name = found.vault.keys.rotate_root(found.secrets.principal)
+    place = found.vault.root_key
+    if json:
+        print_json({"root_key": name, "place": str(place)})
+    elif place.in_environment:
+        say(
+            f"The vault is closed with the key of {NEXT} ({name}). Put it into {VARIABLE} "
+            "wherever Drawloom runs, start engines anew, and take the old one away."
+        )
+    else:
+        say(f"The vault is closed with a new root key ({name}), in {place}.")
     return 0
 
 

@@ -56,6 +56,16 @@ class Refresh:
         return CallSucceeded(command.call, output, at)
 
     async def _output(self, prepared: Prepared) -> Any:
+        """What the tool gives; asked once more where its client had an old secret."""
+        try:
+            return await self._called(prepared)
+        except Exception as exc:
+            failure, tool = prepared.fault(exc), prepared.tool
+            if not await self._hands.renewed(tool, self._connection, failure, self._measured):
+                raise
+        return await self._called(prepared)
+
+    async def _called(self, prepared: Prepared) -> Any:
         command, measured = self._command, self._measured
         context = Context(step=command.step.name)
         output = await self._hands.call(

@@ -17,6 +17,7 @@ from drawloom.runtime.clients import OPEN_WITHIN
 from drawloom.runtime.redacting import redacted, values_of
 from drawloom.sdk import Connection, Secret
 from drawloom.sdk.secret import secrets_in
+from drawloom.sdk.tls import MODES
 from drawloom.vault.connections import KeptConnection
 
 if TYPE_CHECKING:
@@ -84,19 +85,45 @@ def change(
 ) -> KeptConnection:
     """Keep *settings* for a connection of the vault, and *values* of its secrets by field.
 
-    A secret goes to another address only if it is given anew: else whoever may
-    change an address could have the secret sent to it. Raises `ValueInvalid`.
+    A secret goes to another address, or there with less protection, only if it is given
+    anew: else whoever may change that could have the secret sent to himself. Raises
+    `ValueInvalid`, and `VaultUnusable` where somebody has altered the vault by hand.
     """
     old = kept(project, name)
     typed = StoredConnection(name, old.kind, settings).typed(project.catalogue)
-    before = dict(references(StoredConnection(name, old.kind, old.settings), project))
+    before = dict(references(_stored(old), project))
+    if before:  # what was altered by hand is not to be proven now
+        project.vault.connections.check(project.secrets.principal, old)
     same = {at for at, secret in secrets_in(typed) if secret.reference in before.values()}
-    if typed.destination() not in old.origins and (stale := sorted(same - values.keys())):
+    if (why := asks_again(project, old, typed)) and (stale := sorted(same - values.keys())):
         raise ValueInvalid(
-            f"the secret {', '.join(stale)} of {name!r} is for {', '.join(old.origins)}; to send "
-            f"it to {typed.destination()}, give its value again (--stdin {stale[0]})"
+            f"the secret {', '.join(stale)} of {name!r} is for {why}, give its value again "
+            f"(--stdin {stale[0]})"
         )
     return _put(project, name, old.kind, settings, values)
+
+
+def asks_again(project: Project, old: KeptConnection, new: Connection) -> str:
+    """Why the secrets of a connection are not for what it is to be; empty where they are."""
+    if new.destination() not in old.origins:
+        return f"{', '.join(old.origins)}; to send it to {new.destination()}"
+    mode, trusted = _stored(old).typed(project.catalogue).protection()
+    less, others = new.protection()
+    if MODES.index(less) < MODES.index(mode):
+        return f"a connection with TLS {mode}; to send it with TLS {less}"
+    if others != trusted and mode not in ("off", "require"):
+        return (
+            f"whom {_vouching(trusted)} vouches for; to send it to whom {_vouching(others)} does"
+        )
+    return ""
+
+
+def _vouching(ca_file: str | None) -> str:
+    return "this machine" if ca_file is None else ca_file
+
+
+def _stored(kept: KeptConnection) -> StoredConnection:
+    return StoredConnection(kept.name, kept.kind, kept.settings)
 
 
 def remove(project: Project, name: str, *, force: bool) -> None:

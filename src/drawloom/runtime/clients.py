@@ -82,7 +82,16 @@ class SecretSource(Protocol):
 class _Used:
     """An open client, and with what it was opened."""
 
-    __slots__ = ("again", "client", "looked_at", "opened_at", "settings", "stack", "version")
+    __slots__ = (
+        "again",
+        "client",
+        "given_up_at",
+        "looked_at",
+        "opened_at",
+        "settings",
+        "stack",
+        "version",
+    )
 
     def __init__(self, settings: Connection, version: int, again: bool) -> None:
         self.client: Any = None
@@ -91,6 +100,7 @@ class _Used:
         self.again = again  # another was open before it
         self.stack = AsyncExitStack()
         self.opened_at = time.perf_counter_ns()
+        self.given_up_at = 0  # on the same clock
         self.looked_at = time.monotonic()
 
 
@@ -117,6 +127,7 @@ class Clients:
         self._given: set[str] = set()  # every secret
         self._retired: list[tuple[float, _Used]] = []
         self._locks: dict[str, asyncio.Lock] = {}
+        self._looks: dict[str, asyncio.Lock] = {}
         self._stack = AsyncExitStack()
 
     def ready(self, name: str) -> Any:
@@ -146,6 +157,11 @@ class Clients:
         used = self._used.get(name)
         if used is None or (used.again and used.opened_at > since):
             return used is not None
+        async with self._looks.setdefault(name, asyncio.Lock()):  # others are refused just now
+            return used.given_up_at > since or await self._outdated(name, used)
+
+    async def _outdated(self, name: str, used: _Used) -> bool:
+        """Whether a client has other secrets or settings than it should; it is given up then."""
         if not self._may_have_changed(used):
             return False
         try:
@@ -154,6 +170,7 @@ class Clients:
             return False
         if fresh == used.settings and values_of(fresh) == values_of(used.settings):
             return False
+        used.given_up_at = time.perf_counter_ns()
         if self._used.get(name) is used and self._open.pop(name, None) is not None:
             self._retired.append((time.monotonic(), used))
         return True

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict
 
 from drawloom.doors.origins import Base
+from drawloom.sdk.tls import Tls, tls_mode
 
 if TYPE_CHECKING:
     from drawloom.doors import Doors
@@ -42,6 +43,22 @@ class Connection(BaseModel):
             return f"{host}:{given['port']}" if "port" in given else host
         plain = {n: v for n, v in given.items() if isinstance(v, (str, int, float))}
         return " ".join(f"{name}={value}" for name, value in plain.items())
+
+    def protection(self) -> tuple[Tls, str | None]:
+        """How its secrets are protected on their way, and the file of who vouches for the service.
+
+        Of a kind that has no TLS of its own, `off`. Override it where the fields `tls`
+        (or `verify_tls` of a URL) and `ca_file` do not say it.
+        """
+        given = {name: getattr(self, name) for name in type(self).model_fields}
+        mode: Tls = "off"
+        if isinstance(url := given.get("base_url"), str):
+            verified = given.get("verify_tls", True)
+            if Base.parse(url).origin.scheme == "https":
+                mode = "verify-full" if verified else "require"
+        elif isinstance(host := given.get("host"), str) and "tls" in given:
+            mode = tls_mode(given["tls"], host)
+        return mode, given.get("ca_file")
 
     async def check(self, client: Any) -> dict[str, Any]:
         """Ask the service how it is; what it says (server, version) is shown to people."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
 
 from drawloom.errors import ConnectionUnusable
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 #: authority; `verify-full` wants it to be of this host, too.
 Tls: TypeAlias = Literal["off", "require", "verify-ca", "verify-full"]
 
+MODES: Final[tuple[Tls, ...]] = get_args(Tls)  # the weakest first
+
 _LOCAL: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -22,17 +24,21 @@ def is_local(host: str) -> bool:
     return host in _LOCAL or host.startswith("/")
 
 
+def tls_mode(mode: Tls | None, host: str) -> Tls:
+    """*mode*; without one verify-full, or off where *host* is this machine."""
+    return mode or ("off" if is_local(host) else "verify-full")
+
+
 def tls_context(
     mode: Tls | None, host: str, ca_file: str | None, root: Path
 ) -> ssl.SSLContext | None:
     """What encrypts a connection to *host*; None where it is not encrypted.
 
-    Without a *mode* it is verify-full, or off where the host is this machine. A relative
-    *ca_file* begins in *root*. Raises `ConnectionUnusable` where it cannot be read.
+    A relative *ca_file* begins in *root*. Raises `ConnectionUnusable` where it cannot be read.
     """
     import ssl
 
-    mode = mode or ("off" if is_local(host) else "verify-full")
+    mode = tls_mode(mode, host)
     if mode == "off":
         return None
     try:

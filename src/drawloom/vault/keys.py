@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from drawloom.errors import VaultUnusable
-from drawloom.vault.keyring import Ring, Wrapped, new_wrapped, open_ring
+from drawloom.vault.keyring import Ring, Wrapped, new_wrapped, open_ring, wrapped_by
 from drawloom.vault.proofs import prove_anew
 from drawloom.vault.root_key import RootKeyPlace, name_of
 from drawloom.vault.store import Principal, Store
@@ -23,10 +23,12 @@ class Keys:
 
     def opened(self) -> Ring:
         """The ring as it is now. Raises `VaultUnusable`."""
-        kept = self._kept()
-        if not kept:
-            raise VaultUnusable("the vault has no keys; nothing was ever set in it")
-        return open_ring(kept, self._root_key(), name_of)
+        while kept := self._kept():
+            root = self._root_key(kept[0].root)
+            if name_of(root) == kept[0].root or kept == self._kept():
+                return open_ring(kept, root, name_of)
+            # Between the two looks, another process has rotated the root key.
+        raise VaultUnusable("the vault has no keys; nothing was ever set in it")
 
     def opened_or_made(self) -> Ring:
         """The ring; a vault without one gets a ring, and a root key if there is none."""
@@ -49,6 +51,35 @@ class Keys:
         self.opened_or_made()
         with self._store.changing():
             return self._add(principal, "rotated key")
+
+    def rotate_root(self, principal: Principal) -> str:
+        """Close the ring with a new root key; the name of that. Raises `ValueInvalid`.
+
+        Whenever it is killed, there is a key, the old one or the new one, that opens all.
+        """
+        self.opened()  # which makes nothing where there is nothing
+        with self._store.changing():
+            self._settle()
+            ring = self.opened()
+            root = self._place.make_next()
+            if name_of(root) != self._kept()[0].root:  # of the environment, it may be in use
+                for id, key in ring.keys.items():
+                    made = wrapped_by(root, name_of(root), id, key, primary=id == ring.primary)
+                    self._store.rows("wrap_key", made.root, made.wrapped, id)
+                self._store.audit(principal, "rotated root key", name_of(root))
+        with self._store.changing():
+            self._settle()
+        return name_of(root)
+
+    def _settle(self) -> None:
+        """End a rotation of the root key, this one or one that was interrupted; within a change."""
+        following = self._place.next.read()
+        if following is None:
+            return
+        if [kept.root for kept in self._kept()][:1] == [name_of(following)]:
+            self._place.take_next()
+        else:
+            self._place.drop_next()
 
     def rewrap(self, principal: Principal) -> tuple[int, list[str]]:
         """Seal every data key with the primary key; how many, and the keys dropped thereby.
@@ -77,7 +108,7 @@ class Keys:
         return len(rows) + len(proofs)
 
     def _add(self, principal: Principal, did: str) -> str:
-        root = self._root_key()
+        root = self._root_key(next((kept.root for kept in self._kept()), None))
         made = new_wrapped(root, name_of(root))
         self._store.rows("no_primary")
         now = time.time_ns() // 1000
@@ -85,9 +116,10 @@ class Keys:
         self._store.audit(principal, did, made.id)
         return made.id
 
-    def _root_key(self) -> bytes:
-        if self._root is None:
-            self._root = self._place.read()
+    def _root_key(self, name: str | None) -> bytes:
+        """The root key of that *name*; else the one that there is, which opens nothing."""
+        if name is not None and (self._root is None or name_of(self._root) != name):
+            self._root = self._place.find(name)
         if self._root is None:
             raise VaultUnusable(
                 f"there is no root key: {self._place} is missing, and nothing else opens "

@@ -10,14 +10,15 @@ import os
 import stat
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from drawloom.errors import VaultUnusable
+from drawloom.errors import ValueInvalid, VaultUnusable
 from drawloom.vault.envelope import KEY_BYTES, new_key
 
 VARIABLE: Final = "DRAWLOOM_ROOT_KEY"
+NEXT: Final = "DRAWLOOM_ROOT_KEY_NEXT"  # the one that is to follow it
 FILE: Final = "root.key"
 _SERVICE: Final = "drawloom"
 
@@ -26,22 +27,41 @@ _SERVICE: Final = "drawloom"
 class RootKeyPlace:
     """Where the root key is: `VARIABLE` of *environment* (base64) if set, else *file* or keyring.
 
-    A key of the keyring is kept under the file's whole path.
+    A key of the keyring is kept under the file's whole path. A rotation keeps the new key
+    at `next` first, so that there is always one that opens the vault. It is under the
+    lock of the vault; whoever reads is not, and looks at `next` before it looks here.
     """
 
     file: Path
     keyring: bool = False
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    variable: str = VARIABLE
 
     def __str__(self) -> str:
-        if VARIABLE in self.environment:
-            return f"the environment variable {VARIABLE}"
+        if self.in_environment:
+            return f"the environment variable {self.variable}"
         return f"the keyring ({self.file.absolute()})" if self.keyring else str(self.file)
+
+    @property
+    def in_environment(self) -> bool:
+        """Whether only the user can put a key there."""
+        return VARIABLE in self.environment
+
+    @property
+    def next(self) -> RootKeyPlace:
+        """Where the key is that is to follow."""
+        return replace(self, file=self.file.with_name(f"{self.file.name}.next"), variable=NEXT)
+
+    def find(self, name: str) -> bytes | None:
+        """The key of that `name_of`; else the one that is there, or None."""
+        following = self.next.read()
+        return following if following and name_of(following) == name else self.read()
 
     def read(self) -> bytes | None:
         """The key; None where there is none yet. Raises `VaultUnusable` for one that is unfit."""
-        if (given := self.environment.get(VARIABLE)) is not None:
-            return self._decoded(given)
+        if self.in_environment:
+            given = self.environment.get(self.variable)
+            return None if given is None else self._decoded(given)
         if self.keyring:
             kept = _keyring().get_password(_SERVICE, str(self.file.absolute()))
             return None if kept is None else self._decoded(kept)
@@ -57,6 +77,50 @@ class RootKeyPlace:
         found = self.read()
         assert found is not None
         return found
+
+    def make_next(self) -> bytes:
+        """The key that is to follow, kept at `next`; of the environment, the one that is there.
+
+        Raises `ValueInvalid` where the user has not put one there.
+        """
+        if not self.in_environment:
+            self.drop_next()
+            return self.next.make()
+        found = self.next.read()
+        if found is None or found == self.read():
+            raise ValueInvalid(
+                f"the root key is in the environment: put a new one into {NEXT}, in base64 "
+                "(`openssl rand -base64 32` makes one), leave the old one, and try again"
+            )
+        return found
+
+    def take_next(self) -> None:
+        """Have the key at `next` here, in place of the old one. Killed, it is there or here."""
+        if self.in_environment:
+            return
+        if self.keyring:
+            kept = _keyring().get_password(_SERVICE, str(self.next.file.absolute()))
+            _keyring().set_password(_SERVICE, str(self.file.absolute()), kept)
+            self.drop_next()
+            return
+        try:
+            self.next.file.replace(self.file)
+            sync_folder(self.file.parent)
+        except OSError as exc:
+            raise VaultUnusable(f"cannot write the root key {self.file}: {exc.strerror}") from None
+
+    def drop_next(self) -> None:
+        """Forget the key at `next`, if there is one; nothing is sealed with it."""
+        if self.in_environment:
+            return
+        if self.keyring:
+            if self.next.read() is not None:
+                _keyring().delete_password(_SERVICE, str(self.next.file.absolute()))
+            return
+        try:
+            self.next.file.unlink(missing_ok=True)
+        except OSError as exc:
+            raise VaultUnusable(f"cannot remove {self.next.file}: {exc.strerror}") from None
 
     def _decoded(self, text: str) -> bytes:
         with suppress(binascii.Error, ValueError):
@@ -150,6 +214,9 @@ class _Keyring:
 
     def set_password(self, service: str, name: str, value: str) -> None:
         self._asked("set_password", service, name, value)
+
+    def delete_password(self, service: str, name: str) -> None:
+        self._asked("delete_password", service, name)
 
     def _asked(self, what: str, *given: str) -> Any:
         try:

@@ -87,10 +87,11 @@ class Store:
         db.execute("begin immediate")
         try:
             yield
+            db.execute("commit")
         except BaseException:
-            db.execute("rollback")
+            if db.in_transaction:
+                db.execute("rollback")
             raise
-        db.execute("commit")
 
     def audit(self, principal: Principal, did: str, what: str, version: int | None = None) -> None:
         """Write down a change, within it. Never a value."""

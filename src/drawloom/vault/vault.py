@@ -15,6 +15,7 @@ class Vault:
     """The vault in *folder*. Making one reads nothing; the first change makes its file."""
 
     def __init__(self, folder: Path, root_key: RootKeyPlace) -> None:
+        self.root_key = root_key
         self.store = Store(folder)
         self.keys = Keys(self.store, root_key)
         self.secrets = Secrets(self.store, self.keys)

@@ -13,7 +13,7 @@ from pydantic import Field
 from drawloom.connectors.databases.mongodb.faults import FAULTS
 from drawloom.errors import ConnectionUnusable
 from drawloom.sdk import Connection, Connector, Secret
-from drawloom.sdk.tls import Tls, is_local
+from drawloom.sdk.tls import Tls, tls_mode
 
 if TYPE_CHECKING:
     from drawloom.connectors.databases.mongodb.client import Client
@@ -96,7 +96,7 @@ class MongodbConnection(Connection):
             "version": about["version"],
             "replica_set": hello.get("setName"),
             "writable": bool(hello.get("isWritablePrimary")),
-            "tls": _tls_mode(self) != "off",
+            "tls": tls_mode(self.tls, self.host) != "off",
             "latency_ms": round(latency, 3),
             "roles": [f"{role['role']}@{role['db']}" for role in roles],
         }
@@ -145,12 +145,8 @@ def _login(settings: MongodbConnection) -> dict[str, Any]:
     }
 
 
-def _tls_mode(settings: MongodbConnection) -> Tls:
-    return settings.tls or ("off" if is_local(settings.host) else "verify-full")
-
-
 def _tls(settings: MongodbConnection, root: Path) -> dict[str, Any]:
-    mode = _tls_mode(settings)
+    mode = tls_mode(settings.tls, settings.host)
     if mode == "off":
         return {"tls": False}
     options: dict[str, Any] = {
