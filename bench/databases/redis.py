@@ -131,7 +131,10 @@ async def main() -> None:
         project = Project.find(folder)
         made = RedisConnection(host="127.0.0.1", max_connections=CONNECTIONS)
         try:
-            async with made.open(Doors(folder)) as client, project.engine() as engine:
+            async with (
+                made.open(Doors(folder)) as client,
+                project.engine(durability="memory") as engine,
+            ):
                 await compared(bare, client, engine, project)
         finally:
             await bare.unlink(f"{PREFIX}a", f"{PREFIX}rows")

@@ -12,6 +12,7 @@ from drawloom.facts import (
     CallStarted,
     Fact,
     InstanceChanged,
+    PoolChanged,
     RunEnded,
     RunStalled,
     StepEnded,
@@ -61,7 +62,9 @@ class Board:
 
     def take(self, fact: Fact) -> Row | None:
         """Take a fact; the row that it changed is given back."""
-        if isinstance(fact, BreakerChanged | InstanceChanged) or fact.run != self.run:
+        if isinstance(fact, BreakerChanged | InstanceChanged | PoolChanged):
+            return None
+        if fact.run != self.run:
             return None
         if isinstance(fact, RunEnded):
             self.status = fact.status

@@ -145,6 +145,20 @@ class BreakerChanged(Struct, frozen=True, gc=False, tag="breaker-changed"):
     at: int
 
 
+class PoolChanged(Struct, frozen=True, gc=False, tag="pool-changed"):
+    """How full the pool of a connection is now: `size` of `most` are open, `idle` of them free.
+
+    `waiting` calls wait for one. Told after a change, a few times a second at most.
+    """
+
+    connection: str
+    size: int
+    idle: int
+    waiting: int
+    most: int
+    at: int
+
+
 class Line(Struct, frozen=True, gc=False, tag="line"):
     """A line that a tool wrote to the run's log."""
 
@@ -158,6 +172,7 @@ class Line(Struct, frozen=True, gc=False, tag="line"):
 Fact: TypeAlias = (
     BreakerChanged
     | InstanceChanged
+    | PoolChanged
     | RunStarted
     | CallStarted
     | CallQueued

@@ -16,6 +16,7 @@ from drawloom.dataflow.validation import validator_for
 from drawloom.dataflow.values import LARGEST_INTEGER, encode_output
 from drawloom.doors.meter import METER, Meter
 from drawloom.errors import ConnectionUnusable, Failure, FailureKind, ToolError, ValueInvalid
+from drawloom.facts import Fact
 from drawloom.policies import Effect, Resources
 from drawloom.runtime.clients import Clients
 from drawloom.runtime.guarding import Guards, Hold
@@ -240,6 +241,10 @@ class Hands:
         self.isolation = Isolation(memory=memory, sandbox=clients.catalogue.sandbox, cgroup=cgroup)
         self.ready: dict[Tool, Prepared] = {}  # what `prepared` has made so far
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="drawloom-tool")
+
+    def watch(self, tell: Callable[[Fact], None]) -> None:
+        """Have the facts of guards and of pools told from now on."""
+        self.guards.tell = self._clients.tell = tell
 
     def prepared(self, tool: Tool) -> Prepared:
         """A tool made ready, at its first use."""

@@ -13,9 +13,11 @@ from pydantic import ValidationError
 
 from drawloom.doors import Doors
 from drawloom.errors import ConnectionUnusable, Failure
+from drawloom.facts import Fact, PoolChanged
 from drawloom.runtime.catalogue import Catalogue, UnknownTool, how_to_install
 from drawloom.runtime.redacting import redacted, values_of
 from drawloom.sdk import Connection
+from drawloom.sdk.pooling import PoolState, Watched
 from drawloom.sdk.secret import secrets_in
 
 OPEN_WITHIN = 30.0  # seconds
@@ -119,6 +121,7 @@ class Clients:
     ) -> None:
         self.catalogue = catalogue
         self.changed: Callable[[StoredConnection], None] | None = None  # told of a renewed client
+        self.tell: Callable[[Fact], None] | None = None  # set while somebody watches
         self._connections = connections
         self._doors = doors
         self._source = source
@@ -218,10 +221,22 @@ class Clients:
             used = _Used(settings, version, name in self._used)
             used.client = await used.stack.enter_async_context(settings.open(self._doors))
         self._stack.push_async_exit(used.stack)
+        self._watch(name, getattr(used.client, "pool", None))
         if used.again and self.changed is not None:
             self.changed(self.stored(name))
         self._used[name] = used
         return used.client
+
+    def _watch(self, name: str, pool: Any) -> None:
+        """Have the state of a client's pool told as a fact, if it tells of it."""
+        if not isinstance(pool, Watched):
+            return
+
+        def told(state: PoolState) -> None:
+            if self.tell is not None:
+                self.tell(PoolChanged(name, *state, pool.most, time.time_ns() // 1000))
+
+        pool.watch(told)
 
     def _may_have_changed(self, used: _Used) -> bool:
         """Whether to look: at once if the source has changed, else now and then."""

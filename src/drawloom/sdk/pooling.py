@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from drawloom.errors import Failure, FailureKind, ToolError
 
@@ -30,6 +30,18 @@ class PoolState(NamedTuple):
     size: int
     idle: int
     waiting: int
+
+
+@runtime_checkable
+class Watched(Protocol):
+    """What a client has as its attribute `pool`, for its state to be told to who watches."""
+
+    @property
+    def most(self) -> int:
+        """Connections at most."""
+
+    def watch(self, told: Callable[[PoolState], None]) -> None:
+        """Have *told* called with the state, now and after changes."""
 
 
 class Limits(Protocol):
@@ -118,14 +130,19 @@ class Pool(Generic[C]):
         self._reported: PoolState | None = None
 
     @property
+    def most(self) -> int:
+        """Connections at most."""
+        return self._most
+
+    @property
     def state(self) -> PoolState:
         """How full it is, at this moment."""
         idle = len(self._free)
         return PoolState(idle + len(self._taken), idle, self._waiting)
 
     def watch(self, told: Callable[[PoolState], None]) -> None:
-        """Have *told* called after changes of the size, or of whether calls wait; a few times
-        a second at most."""
+        """Have *told* called with the state: now, and after changes of the size or of whether
+        calls wait, a few times a second at most."""
         self._told = told
         self._changed()
 

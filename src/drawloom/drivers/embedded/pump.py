@@ -93,7 +93,7 @@ class Pump:
         """Have every fact from now on given to *sink*."""
         self.telling.sinks.append(sink)
         self._measures = True
-        self.hands.guards.tell = self.telling.fact
+        self.hands.watch(self.telling.fact)
 
     def use_journal(self, journal: Journal, blobs: Blobs) -> None:
         """Write everything to *journal* from now on, and what is large to *blobs*."""

@@ -231,7 +231,7 @@ class SimulatedEngine:
     def watch(self, sink: Sink) -> None:
         """Have the facts of runs, steps, calls and policies given to *sink* from now on."""
         self._sinks.append(sink)
-        self._hands.guards.tell = self._tell
+        self._hands.watch(self._tell)
 
     def _found(self, run_id: str) -> Active:
         if run_id not in self._active:
