@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 from importlib import import_module
 
@@ -15,7 +16,9 @@ def main(names: list[str]) -> None:
     """Measure one after the other; a server that is not there is told of loudly."""
     for name in names or NAMES:
         try:
-            show(name, asyncio.run(import_module(f"bench.databases.{name}").measure()))
+            measure = import_module(f"bench.databases.{name}").measure
+            gc.freeze()  # as the command line does
+            show(name, asyncio.run(measure()))
         except OSError as exc:
             print(f"{name}: NOT MEASURED, for its server is not there: {exc}", flush=True)
 
