@@ -98,6 +98,77 @@ class Server(Protocol[C]):
         """Why it could not be reached, in words that name the place."""
 
 
+class Places:
+    """So many places. Who comes when all are taken waits in turn, for so many seconds at most.
+
+    As a semaphore with a timeout, but all who wait share one timer: they wait equally long,
+    so the first in the queue is the first whose time is over. *full* is what is raised then.
+    """
+
+    def __init__(self, most: int, patience: float, full: Callable[[], Exception]) -> None:
+        self.waiting = 0
+        self.watch: Callable[[], None] | None = None  # told when somebody waits, or nobody more
+        self._free = most  # while there are some, nobody waits
+        self._patience = patience
+        self._full = full
+        self._queue: deque[tuple[asyncio.Future[None], float]] = deque()  # and the deadlines
+        self._timer: asyncio.TimerHandle | None = None
+
+    def take(self) -> bool:
+        """Take a place if there is one."""
+        if self._free:
+            self._free -= 1
+            return True
+        return False
+
+    async def turn(self) -> None:
+        """Wait for a place, which whoever leaves one hands to the first in the queue."""
+        loop = asyncio.get_running_loop()
+        place = loop.create_future()
+        self._queue.append((place, loop.time() + self._patience))
+        if self._timer is None:
+            self._timer = loop.call_at(self._queue[0][1], self._expire)
+        self.waiting += 1
+        if self.waiting == 1 and self.watch is not None:
+            self.watch()
+        try:
+            await place
+        except BaseException:
+            if place.done() and not place.cancelled() and place.exception() is None:
+                self.leave()  # it came just as we were cancelled
+            raise
+        finally:
+            self.waiting -= 1
+            if not self.waiting and self.watch is not None:
+                self.watch()
+
+    def leave(self) -> None:
+        """Give a place back."""
+        while self._queue:
+            place, _ = self._queue.popleft()
+            if not place.done():
+                place.set_result(None)
+                return
+        self._free += 1
+
+    def stop(self) -> None:
+        """End the timer."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _expire(self) -> None:
+        self._timer = None
+        loop = asyncio.get_running_loop()
+        while self._queue:
+            place, deadline = self._queue[0]
+            if not place.done() and deadline > loop.time():
+                self._timer = loop.call_at(deadline, self._expire)
+                return
+            self._queue.popleft()
+            if not place.done():
+                place.set_exception(self._full())
+
+
 @dataclass(slots=True, eq=False)
 class Pooled(Generic[C]):
     """A connection, when it was made, and when it was last given back (monotonic seconds)."""
@@ -114,13 +185,11 @@ class Pool(Generic[C]):
         self._server = server
         self._limits = limits
         self._most = max(limits.max_connections, limits.min_connections)
-        self._places = self._most  # not taken; while there are some, nobody waits
-        self._queue: deque[tuple[asyncio.Future[None], float]] = deque()  # and their deadlines
-        self._expiry: asyncio.TimerHandle | None = None
+        self._places = Places(self._most, limits.acquire_timeout, self._full)
+        self._places.watch = self._changed
         self._free: deque[Pooled[C]] = deque()  # the right one was used last
         self._taken: set[Pooled[C]] = set()
         self._leaving: set[asyncio.Task[None]] = set()
-        self._waiting = 0
         self._filled = limits.min_connections == 0
         self._closed = False
         self._all_back = asyncio.Event()
@@ -138,7 +207,7 @@ class Pool(Generic[C]):
     def state(self) -> PoolState:
         """How full it is, at this moment."""
         idle = len(self._free)
-        return PoolState(idle + len(self._taken), idle, self._waiting)
+        return PoolState(idle + len(self._taken), idle, self._places.waiting)
 
     def watch(self, told: Callable[[PoolState], None]) -> None:
         """Have *told* called with the state: now, and after changes of the size or of whether
@@ -152,14 +221,12 @@ class Pool(Generic[C]):
         Raises `ToolError` (harmless, for nothing was asked of the server): throttled where none
         came free in time, else why the server cannot be reached.
         """
-        if self._places:
-            self._places -= 1
-        else:
-            await self._turn()
+        if not self._places.take():
+            await self._places.turn()
         try:
             one = self._young() or await self._sound()
         except BaseException as exc:
-            self._vacate()
+            self._places.leave()
             if isinstance(exc, Exception):
                 raise ToolError(self.unreachable(exc)) from exc
             raise
@@ -178,14 +245,15 @@ class Pool(Generic[C]):
             self._free.append(one)
             if self._sweep is None:
                 self._sweep_later()
-        self._vacate()
+        self._places.leave()
         if not self._taken:
             self._all_back.set()
 
     async def close(self, patience: float) -> None:
         """Close every connection, after *patience* seconds for what still runs."""
         self._closed = True  # what comes back is not kept
-        for timer in (self._sweep, self._report, self._expiry):
+        self._places.stop()
+        for timer in (self._sweep, self._report):
             if timer is not None:
                 timer.cancel()
         self._told = None
@@ -212,54 +280,12 @@ class Pool(Generic[C]):
         message = f"{self._server.place}: {failure.message}"
         return replace(failure, message=message, harmless=True)
 
-    async def _turn(self) -> None:
-        """Wait for a place, which whoever leaves one hands to the first in the queue."""
-        loop = asyncio.get_running_loop()
-        place = loop.create_future()
-        self._queue.append((place, loop.time() + self._limits.acquire_timeout))
-        if self._expiry is None:
-            self._expiry = loop.call_at(self._queue[0][1], self._expire)
-        self._waiting += 1
-        if self._waiting == 1:
-            self._changed()
-        try:
-            await place
-        except BaseException:
-            if place.done() and not place.cancelled() and place.exception() is None:
-                self._vacate()  # it came just as we were cancelled
-            raise
-        finally:
-            self._waiting -= 1
-            if not self._waiting:
-                self._changed()
-
-    def _vacate(self) -> None:
-        while self._queue:
-            place, _ = self._queue.popleft()
-            if not place.done():
-                place.set_result(None)
-                return
-        self._places += 1
-
-    def _expire(self) -> None:
-        """End the wait of those whose time is over: all wait equally long, so they stand first."""
-        self._expiry = None
-        loop = asyncio.get_running_loop()
-        while self._queue:
-            place, deadline = self._queue[0]
-            if not place.done() and deadline > loop.time():
-                self._expiry = loop.call_at(deadline, self._expire)
-                return
-            self._queue.popleft()
-            if not place.done():
-                place.set_exception(ToolError(self._full()))
-
-    def _full(self) -> Failure:
+    def _full(self) -> ToolError:
         message = (
             f"no connection to {self._server.place} came free in time (the pool has "
             f"{self._most} at most); raise max_connections, or lower the step's concurrency"
         )
-        return Failure(FailureKind.THROTTLED, message, harmless=True)
+        return ToolError(Failure(FailureKind.THROTTLED, message, harmless=True))
 
     def _young(self) -> Pooled[C] | None:
         """The freshest, if it was used just now: the common case needs no waiting."""
