@@ -78,7 +78,7 @@ async def bulk_write(
     With `ordered` those behind one that fails are not tried, without it they are.
     A failure says how far it came. Give an `_id` where an insert may be repeated.
     """
-    writes = [_write(one, client, f"operations[{n}]") for n, one in enumerate(operations)]
+    writes = [checked_write(one, client, f"operations[{n}]") for n, one in enumerate(operations)]
     target = client.collection(collection)
     if not writes:
         return {"inserted": 0, "matched": 0, "modified": 0, "deleted": 0, "upserted_ids": {}}
@@ -95,7 +95,7 @@ async def transaction(client: Client, operations: list[OperationOn]) -> Committe
     the outcome not known.
     """
     writes = [
-        (client.collection(one["collection"]), _write(one, client, f"operations[{n}]"))
+        (client.collection(one["collection"]), checked_write(one, client, f"operations[{n}]"))
         for n, one in enumerate(operations)
     ]
     async with (
@@ -109,7 +109,7 @@ async def transaction(client: Client, operations: list[OperationOn]) -> Committe
     return {"operations": done}
 
 
-def _write(given: Any, client: Client, where: str) -> Any:
+def checked_write(given: Any, client: Client, where: str) -> Any:
     """The driver's form of an operation. Raises `ToolError` (invalid) naming the place."""
     import pymongo
 
