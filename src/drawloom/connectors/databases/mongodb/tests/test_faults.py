@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import signal
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from time import monotonic
 from typing import Any
 
 import pytest
@@ -262,24 +260,3 @@ async def test_check_says_how_the_server_is(db):
     assert said["tls"] is False
     assert said["latency_ms"] > 0
     assert int(said["version"].split(".")[0]) >= 4
-
-
-@pytest.mark.slow
-async def test_a_server_that_starts_again_is_used_again(tmp_path):
-    """Within 5 s of its being there, and with one question that is asked again."""
-    with start_mongodb() as server:
-        settings = {**server.settings("d"), "connect_timeout": 5.0}
-        async with MongodbConnection(**settings).open(Doors(tmp_path)) as client:
-            insert = connector.tools["mongodb.insert_one"].function
-            await insert(client, "t", {"_id": 1}, Context(key="k"))
-            server.stop(signal.SIGKILL)
-            server.start()
-            began = monotonic()
-            try:
-                found = await call_checked(FIND, client, collection="t")
-            except Exception as exc:  # noqa: BLE001
-                # The connection of the pool is dead: the engine would ask again, once.
-                assert name_fault(connector.faults, exc).kind is FailureKind.TRANSIENT
-                found = await call_checked(FIND, client, collection="t")
-            assert monotonic() - began < 5
-            assert found["documents"] == [{"_id": 1}], "what was answered is on the disk"
