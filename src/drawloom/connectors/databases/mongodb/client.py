@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from drawloom.connectors.databases.mongodb.filters import Language
 from drawloom.errors import Failure, FailureKind, ToolError, invalid
 
 if TYPE_CHECKING:
@@ -15,10 +18,46 @@ if TYPE_CHECKING:
     from drawloom.sdk.doors import Folder
 
 _LONGEST_NAME = 200  # bytes, so that with the database it stays under the server's 255
+_KNOWN = 256  # collections that are kept ready; names may come from data
+
+
+class Turns:
+    """A turn for each connection of the pool; who comes when all are taken waits in order.
+
+    The driver's own queue would do the same, but starts a task for everyone who waits
+    in it for a limited time, which costs a third of a call. It stays for what takes
+    no turn: what is rare, and what waits on the server for long.
+    """
+
+    def __init__(self, most: int, patience: float) -> None:
+        self._most = most
+        self._patience = patience  # seconds
+        self._free = asyncio.Semaphore(most)
+
+    async def __aenter__(self) -> None:
+        if not self._free.locked():  # the common case needs no clock
+            await self._free.acquire()
+            return
+        try:
+            async with asyncio.timeout(self._patience):
+                await self._free.acquire()
+        except TimeoutError:
+            message = (
+                f"no connection came free in time (the pool has {self._most} at most);"
+                " raise max_connections, or lower the step's concurrency"
+            )
+            raise ToolError(Failure(FailureKind.THROTTLED, message, harmless=True)) from None
+
+    async def __aexit__(self, *_: object) -> None:
+        self._free.release()
 
 
 class Client:
-    """A database, shared by every step that is bound to it. `folder` has files for GridFS."""
+    """A database, shared by every step that is bound to it. `folder` has files for GridFS.
+
+    `turns` is entered around a command, and never around what waits for anything else.
+    `language` says what filters and pipelines may hold.
+    """
 
     def __init__(
         self,
@@ -30,9 +69,17 @@ class Client:
         self.driver = driver
         self._folder = folder
         self.database: AsyncDatabase[dict[str, Any]] = driver[settings.database]
+        self.turns = Turns(settings.max_connections, settings.acquire_timeout)
+        self.language = Language(settings.allow_javascript)
+        # Milliseconds after which the server itself gives up looking.
+        self.max_time = max(1, round(settings.timeout * 1_000))
+        self._collection = lru_cache(_KNOWN)(self._named)
 
     def collection(self, name: str) -> AsyncCollection[dict[str, Any]]:
         """A collection by its name, where that is one. The server's own are out of reach."""
+        return self._collection(name)
+
+    def _named(self, name: str) -> AsyncCollection[dict[str, Any]]:
         return self.database[checked_name(name)]
 
     @property
@@ -41,16 +88,6 @@ class Client:
         if self._folder is None:
             raise invalid("the connection has no `folder` for files; set it, or give bytes")
         return self._folder
-
-    @property
-    def max_time(self) -> int:
-        """Milliseconds after which the server itself gives up looking."""
-        return max(1, round(self.settings.timeout * 1_000))
-
-    @property
-    def javascript(self) -> bool:
-        """Whether filters and pipelines may hold JavaScript."""
-        return self.settings.allow_javascript
 
     def within(self, count: int, what: str = "result") -> None:
         """Refuse what is more than the connection allows, and say what to do."""

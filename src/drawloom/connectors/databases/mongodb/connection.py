@@ -134,13 +134,21 @@ def _milliseconds(seconds: float | None) -> int | None:
 
 
 def _login(settings: MongodbConnection) -> dict[str, Any]:
+    from pymongo.saslprep import saslprep
+
     if settings.user is None:
         return {}
     if settings.password is None:
         raise ConnectionUnusable("a user needs a password: give `password` by reference")
+    password = settings.password.open_secret()
+    try:
+        saslprep(password)
+    except ValueError:
+        told = "no password may hold a line end or another control character, and this one does"
+        raise ConnectionUnusable(told) from None
     return {
         "username": settings.user,
-        "password": settings.password.open_secret(),
+        "password": password,
         "authSource": settings.auth_database,
     }
 

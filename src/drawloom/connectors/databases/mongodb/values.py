@@ -238,7 +238,11 @@ def _read_document(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def _read_list(value: list[Any]) -> list[Any]:
-    value[:] = map(from_bson, value)
+    readers = _readers()
+    for place, inner in enumerate(value):
+        read = readers.get(type(inner))
+        if read is not None:
+            value[place] = read(inner)
     return value
 
 
