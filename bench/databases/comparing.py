@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import statistics
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,16 @@ from bench.table import COLOURS
 Work = Callable[[], Awaitable[int]]
 
 ROUNDS = 7
+# What a chain does with the rows of a stream is not the stream's: next to nothing.
+COUNT = '''
+from drawloom.sdk import Json, tool
+
+
+@tool(effect="pure", inline=True, readonly_input=True)
+def count(rows: list[Json]) -> int:
+    """Count rows."""
+    return len(rows)
+'''
 BARE = "bare"
 
 
@@ -70,3 +81,17 @@ def show(name: str, races: Sequence[Race]) -> None:
                 verdict,
             )
     Console().print(table)
+
+
+def crowd(calls: int, at_once: int, call: Callable[[], Awaitable[object]]) -> Work:
+    """So many calls, *at_once* of them at a time; each must give something."""
+
+    async def work() -> int:
+        left = iter(range(calls))
+
+        async def one() -> int:
+            return sum([await call() is not None for _ in left])
+
+        return sum(await asyncio.gather(*(one() for _ in range(at_once))))
+
+    return work

@@ -7,30 +7,25 @@ range of `_id` and sorts it, so that most of a stream's time there is the server
 
 from __future__ import annotations
 
-import asyncio
-import gc
-import random
-import statistics
 import tempfile
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 from pymongo import AsyncMongoClient
 from tests.servers.mongodb import MongodbServer, start_mongodb
 
+from bench.databases.comparing import BARE, COUNT, Race, Work, compare, crowd
 from drawloom.chains import load
 from drawloom.connectors.databases.mongodb import connector
 from drawloom.connectors.databases.mongodb.connection import MongodbConnection
 from drawloom.doors import Doors
 from drawloom.project import Project
-from drawloom.sdk import Context
 
 CALLS, AT_ONCE, CONNECTIONS, ROWS, ROUNDS = 1_000, 100, 20, 20_000, 8
 STREAMED, PORTION = 5_000, 250
 DATABASE = "drawloom_bench"
 SETTINGS = """
+tools = ["tools.py"]
 [connections.db]
 kind = "mongodb"
 host = "{host}"
@@ -62,105 +57,22 @@ chain: stream
 connections: {{db: mongodb}}
 steps:
   all: {{use: mongodb.stream, on: db, with: {{collection: few}}}}
-  counts:
-    use: core.aggregate
-    for_each: "${{steps.all}}"
-    batch: {PORTION}
-    with: {{rows: "${{item}}", values: {{n: count}}}}
-output: "${{$sum(steps.counts.rows.n)}}"
+  counts: {{use: my.count, for_each: "${{steps.all}}", batch: {PORTION}, with: {{rows: "${{item}}"}}}}
+output: "${{$sum(steps.counts)}}"
 """
-Work = Callable[[], Awaitable[object]]
 
 
-async def crowd(call: Work) -> None:
-    """CALLS calls, AT_ONCE of them at a time."""
-    left = iter(range(CALLS))
-
-    async def one() -> None:
-        for _ in left:
-            await call()
-
-    await asyncio.gather(*(one() for _ in range(AT_ONCE)))
+async def measure() -> list[Race]:
+    """Start a server, fill it, and measure."""
+    with start_mongodb() as server:
+        return await _measured(server)
 
 
-async def compared(title: str, ways: dict[str, Work]) -> None:
-    """Print what a quarter of the times of each way are below; a round is one of each.
-
-    Not the median: SecantusDB stops for 80 ms now and then, and what it hits is chance.
-    """
-    taken: dict[str, list[float]] = {way: [] for way in ways}
-    dice = random.Random(ROUNDS)
-    for _ in range(ROUNDS + 1):
-        for way in dice.sample(list(ways), len(ways)):  # none is always behind the same other
-            gc.collect()  # else one way pays for what the others have left
-            began = time.perf_counter()
-            await ways[way]()
-            taken[way].append(time.perf_counter() - began)
-    typical = {way: statistics.quantiles(times[1:], n=4)[0] for way, times in taken.items()}
-    for way, seconds in typical.items():
-        over = seconds / typical["driver"] - 1
-        print(f"{title:24} {way:8} {seconds * 1_000:9.1f} ms  {over:+7.1%}")
-
-
-async def drained(items: AsyncIterator[Any]) -> None:
-    async for _ in items:
-        pass
-
-
-async def pages(target: Any) -> None:
-    """The bare driver, reading in the same portions as the tool."""
-    after: dict[str, Any] = {}
-    while found := await target.find(after, sort=[("_id", 1)], limit=PORTION).to_list():
-        after = {"_id": {"$gt": found[-1]["_id"]}}
-
-
-async def measure(database: Any, client: Any, engines: dict[str, Any], project: Project) -> None:
-    def tool(name: str) -> Any:
-        return connector.tools[f"mongodb.{name}"].function
-
-    def through(text: str, expected: int) -> dict[str, Work]:
-        """The chain through each engine, which must give the right output."""
-        plan = project.checked_plan(load(text))
-
-        async def run(engine: Any) -> None:
-            result = await engine.run(plan, {})
-            assert result.output == expected, result
-
-        return {name: lambda engine=engine: run(engine) for name, engine in engines.items()}
-
-    target, equal = database["t"], {"_id": {"$eq": 5}}
-    await compared(
-        f"find one, {AT_ONCE} at once",
-        {
-            "driver": lambda: crowd(lambda: target.find(equal, limit=1).to_list()),
-            "tool": lambda: crowd(lambda: tool("find_one")(client, "t", equal)),
-            **through(GETS, CALLS),
-        },
-    )
-    await compared(
-        f"fetch {ROWS} documents",
-        {
-            "driver": lambda: target.find().to_list(),
-            "tool": lambda: tool("find")(client, "t"),
-            **through(FETCH, ROWS),
-        },
-    )
-    await compared(
-        f"stream {STREAMED} documents",
-        {
-            "driver": lambda: pages(database["few"]),
-            "tool": lambda: drained(tool("stream")(client, "few", Context(batch=PORTION))),
-            **through(STREAM, STREAMED),
-        },
-    )
-
-
-async def main(server: MongodbServer) -> None:
+async def _measured(server: MongodbServer) -> list[Race]:
     driver: AsyncMongoClient[Any] = AsyncMongoClient(
         server.host, server.port, directConnection=True, maxPoolSize=CONNECTIONS, tz_aware=True
     )
     database = driver[DATABASE]
-    await driver.drop_database(DATABASE)
     rows = [{"_id": n, "name": f"n{n}", "total": n / 4, "tags": ["a", "b"]} for n in range(ROWS)]
     await database["t"].insert_many(rows)
     await database["few"].insert_many(rows[:STREAMED])
@@ -168,18 +80,55 @@ async def main(server: MongodbServer) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "drawloom.toml").write_text(SETTINGS.format(**place))
+        (folder / "tools.py").write_text(COUNT)
         project = Project.find(folder)
         made = MongodbConnection(**server.settings(DATABASE), max_connections=CONNECTIONS)
         async with (
             made.open(Doors(folder)) as client,
             project.engine(durability="memory") as engine,
-            project.engine() as durable,
         ):
-            await measure(database, client, {"engine": engine, "durable": durable}, project)
-    await driver.drop_database(DATABASE)
+            races = await _compared(database, client, engine, project)
     await driver.close()
+    return races
 
 
-if __name__ == "__main__":
-    with start_mongodb() as started:
-        asyncio.run(main(started))
+async def _compared(database: Any, client: Any, engine: Any, project: Project) -> list[Race]:
+    target, equal = database["t"], {"_id": {"$eq": 5}}
+
+    def tool(name: str) -> Any:
+        return connector.tools[f"mongodb.{name}"].function
+
+    def chain(text: str) -> Work:
+        plan = project.checked_plan(load(text))
+
+        async def run() -> int:
+            return int((await engine.run(plan, {})).output)
+
+        return run
+
+    async def fetched() -> int:
+        return len(await target.find().to_list())
+
+    async def paged() -> int:
+        """The bare driver, reading in the same portions as the tool."""
+        after: dict[str, Any] = {}
+        count = 0
+        while (
+            found := await database["few"].find(after, sort=[("_id", 1)], limit=PORTION).to_list()
+        ):
+            after = {"_id": {"$gt": found[-1]["_id"]}}
+            count += len(found)
+        return count
+
+    finds = {
+        BARE: crowd(CALLS, AT_ONCE, lambda: target.find(equal, limit=1).to_list()),
+        "tool": crowd(CALLS, AT_ONCE, lambda: tool("find_one")(client, "t", equal)),
+        "engine": chain(GETS),
+    }
+    return [
+        await compare(f"{CALLS:,} documents found", CALLS, finds, 1.25),
+        await compare(f"{ROWS:,} fetched", ROWS, {BARE: fetched, "engine": chain(FETCH)}, 1.10),
+        await compare(
+            f"{STREAMED:,} streamed", STREAMED, {BARE: paged, "engine": chain(STREAM)}, 1.15
+        ),
+    ]

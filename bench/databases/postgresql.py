@@ -11,7 +11,7 @@ from typing import Any
 
 import asyncpg
 
-from bench.databases.comparing import BARE, Race, Work, compare
+from bench.databases.comparing import BARE, COUNT, Race, Work, compare
 from drawloom.chains import load
 from drawloom.connectors.databases.postgresql import copying
 from drawloom.connectors.databases.postgresql.connection import PostgresqlConnection
@@ -52,16 +52,6 @@ steps:
   counts: {{use: my.count, for_each: "${{steps.rows}}", batch: 5000, with: {{rows: "${{item}}"}}}}
 output: "${{$sum(steps.counts)}}"
 """
-# What is done with the rows is not the stream's: next to nothing.
-TOOLS = '''
-from drawloom.sdk import Json, tool
-
-
-@tool(effect="pure", inline=True, readonly_input=True)
-def count(rows: list[Json]) -> int:
-    """Count rows."""
-    return len(rows)
-'''
 
 
 async def measure() -> list[Race]:
@@ -89,7 +79,7 @@ async def _through_the_engine(name: str, pool: Any) -> list[Race]:
             'tools = ["tools.py"]\n[connections.db]\nkind = "postgresql"\nhost = "127.0.0.1"\nuser = "postgres"\n'
             f'database = "{name}"\nmax_connections = {POOL}\n'
         )
-        (Path(folder) / "tools.py").write_text(TOOLS)
+        (Path(folder) / "tools.py").write_text(COUNT)
         project = Project.find(Path(folder))
         async with project.engine(durability="memory") as engine:
 

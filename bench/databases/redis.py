@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import tempfile
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 from redis.asyncio import BlockingConnectionPool, Redis
 
-from bench.databases.comparing import BARE, Race, Work, compare
+from bench.databases.comparing import BARE, Race, Work, compare, crowd
 from drawloom.chains import load
 from drawloom.connectors.databases.redis import connector
 from drawloom.connectors.databases.redis.connection import RedisConnection
@@ -47,20 +45,6 @@ output: "${{$count(steps.rows.values)}}"
 """
 
 
-def crowd(call: Callable[[], Awaitable[object]]) -> Work:
-    """CALLS calls, AT_ONCE of them at a time."""
-
-    async def work() -> int:
-        left = iter(range(CALLS))
-
-        async def one() -> int:
-            return sum([await call() is not None for _ in left])
-
-        return sum(await asyncio.gather(*(one() for _ in range(AT_ONCE))))
-
-    return work
-
-
 def tool(name: str) -> Any:
     return connector.tools[f"redis.{name}"]
 
@@ -87,8 +71,8 @@ async def compared(bare: Redis, client: Any, engine: Any, project: Project) -> l
         return sum([len(chunk.items) async for chunk in chunks])
 
     gets = {
-        BARE: crowd(lambda: bare.get(f"{PREFIX}a")),
-        "tool": crowd(lambda: tool("get")(client, key=f"{PREFIX}a")),
+        BARE: crowd(CALLS, AT_ONCE, lambda: bare.get(f"{PREFIX}a")),
+        "tool": crowd(CALLS, AT_ONCE, lambda: tool("get")(client, key=f"{PREFIX}a")),
         "engine": chain(GETS),
     }
     return [

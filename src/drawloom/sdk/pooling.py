@@ -169,6 +169,39 @@ class Places:
                 place.set_exception(self._full())
 
 
+class Reports:
+    """Tells who watches how a pool stands, after changes, and a few times a second at most."""
+
+    def __init__(self, state: Callable[[], PoolState]) -> None:
+        self._state = state
+        self._told: Callable[[PoolState], None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._reported: PoolState | None = None
+
+    def watch(self, told: Callable[[PoolState], None]) -> None:
+        """Have *told* called with the state: now, and after changes."""
+        self._told = told
+        self.changed()
+
+    def changed(self) -> None:
+        """Say that the state may be another now."""
+        if self._told is not None and self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(REPORT, self._tell)
+
+    def stop(self) -> None:
+        """Tell no more."""
+        self._told = None
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _tell(self) -> None:
+        self._timer = None
+        state = self._state()
+        if self._told is not None and state != self._reported:
+            self._reported = state
+            self._told(state)
+
+
 @dataclass(slots=True, eq=False)
 class Pooled(Generic[C]):
     """A connection, when it was made, and when it was last given back (monotonic seconds)."""
@@ -186,7 +219,6 @@ class Pool(Generic[C]):
         self._limits = limits
         self._most = max(limits.max_connections, limits.min_connections)
         self._places = Places(self._most, limits.acquire_timeout, self._full)
-        self._places.watch = self._changed
         self._free: deque[Pooled[C]] = deque()  # the right one was used last
         self._taken: set[Pooled[C]] = set()
         self._leaving: set[asyncio.Task[None]] = set()
@@ -194,9 +226,8 @@ class Pool(Generic[C]):
         self._closed = False
         self._all_back = asyncio.Event()
         self._sweep: asyncio.TimerHandle | None = None
-        self._told: Callable[[PoolState], None] | None = None
-        self._report: asyncio.TimerHandle | None = None
-        self._reported: PoolState | None = None
+        self._reports = Reports(lambda: self.state)
+        self._places.watch = self._reports.changed
 
     @property
     def most(self) -> int:
@@ -212,8 +243,7 @@ class Pool(Generic[C]):
     def watch(self, told: Callable[[PoolState], None]) -> None:
         """Have *told* called with the state: now, and after changes of the size or of whether
         calls wait, a few times a second at most."""
-        self._told = told
-        self._changed()
+        self._reports.watch(told)
 
     async def acquire(self) -> Pooled[C]:
         """A sound connection, which must be given back with `release`.
@@ -253,10 +283,9 @@ class Pool(Generic[C]):
         """Close every connection, after *patience* seconds for what still runs."""
         self._closed = True  # what comes back is not kept
         self._places.stop()
-        for timer in (self._sweep, self._report):
-            if timer is not None:
-                timer.cancel()
-        self._told = None
+        self._reports.stop()
+        if self._sweep is not None:
+            self._sweep.cancel()
         if self._taken:
             self._all_back.clear()
             try:
@@ -341,18 +370,18 @@ class Pool(Generic[C]):
             told = f"{self._server.place}: not reached in {self._limits.connect_timeout:g} s"
             raise ToolError(Failure(FailureKind.TRANSIENT, told, harmless=True)) from None
         now = time.monotonic()
-        self._changed()
+        self._reports.changed()
         return Pooled(connection, now, now)
 
     def _drop(self, one: Pooled[C]) -> None:
         self._server.drop(one.connection)
-        self._changed()
+        self._reports.changed()
 
     def _leave(self, one: Pooled[C]) -> None:
         task = asyncio.create_task(self._server.close(one.connection))
         self._leaving.add(task)
         task.add_done_callback(self._leaving.discard)
-        self._changed()
+        self._reports.changed()
 
     def _sweep_later(self) -> None:
         loop = asyncio.get_running_loop()
@@ -367,15 +396,3 @@ class Pool(Generic[C]):
                 self._sweep_later()
                 return
             self._leave(self._free.popleft())
-
-    def _changed(self) -> None:
-        if self._told is not None and self._report is None:
-            loop = asyncio.get_running_loop()
-            self._report = loop.call_later(REPORT, self._tell)
-
-    def _tell(self) -> None:
-        self._report = None
-        state = self.state
-        if self._told is not None and state != self._reported:
-            self._reported = state
-            self._told(state)

@@ -33,7 +33,7 @@ class Done(TypedDict):
     done: bool
 
 
-@connector.tool(effect="read")
+@connector.tool(effect="read", encoded=True)
 async def aggregate(
     client: Client,
     collection: Collection,
@@ -62,7 +62,7 @@ async def aggregate(
     return {"documents": documents, "count": len(documents), "truncated": len(found) > most}
 
 
-@connector.tool(effect="read")
+@connector.tool(effect="read", encoded=True)
 async def stream_aggregate(
     client: Client,
     collection: Collection,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from drawloom.connectors.databases.mongodb.filters import Language
 from drawloom.errors import Failure, FailureKind, ToolError, invalid
+from drawloom.sdk.pooling import Places
 
 if TYPE_CHECKING:
     from pymongo import AsyncMongoClient
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pymongo.asynchronous.database import AsyncDatabase
 
     from drawloom.connectors.databases.mongodb.connection import MongodbConnection
+    from drawloom.connectors.databases.mongodb.pool_watch import PoolWatch
     from drawloom.sdk.doors import Folder
 
 _LONGEST_NAME = 200  # bytes, so that with the database it stays under the server's 255
@@ -31,32 +32,28 @@ class Turns:
 
     def __init__(self, most: int, patience: float) -> None:
         self._most = most
-        self._patience = patience  # seconds
-        self._free = asyncio.Semaphore(most)
+        self.places = Places(most, patience, self._full)
 
     async def __aenter__(self) -> None:
-        if not self._free.locked():  # the common case needs no clock
-            await self._free.acquire()
-            return
-        try:
-            async with asyncio.timeout(self._patience):
-                await self._free.acquire()
-        except TimeoutError:
-            message = (
-                f"no connection came free in time (the pool has {self._most} at most);"
-                " raise max_connections, or lower the step's concurrency"
-            )
-            raise ToolError(Failure(FailureKind.THROTTLED, message, harmless=True)) from None
+        if not self.places.take():
+            await self.places.turn()
 
     async def __aexit__(self, *_: object) -> None:
-        self._free.release()
+        self.places.leave()
+
+    def _full(self) -> ToolError:
+        message = (
+            f"no connection came free in time (the pool has {self._most} at most);"
+            " raise max_connections, or lower the step's concurrency"
+        )
+        return ToolError(Failure(FailureKind.THROTTLED, message, harmless=True))
 
 
 class Client:
     """A database, shared by every step that is bound to it. `folder` has files for GridFS.
 
     `turns` is entered around a command, and never around what waits for anything else.
-    `language` says what filters and pipelines may hold.
+    `language` says what filters and pipelines may hold. `pool` tells of the driver's pool.
     """
 
     def __init__(
@@ -64,12 +61,15 @@ class Client:
         settings: MongodbConnection,
         driver: AsyncMongoClient[dict[str, Any]],
         folder: Folder | None,
+        pool: PoolWatch,
     ) -> None:
         self.settings = settings
         self.driver = driver
+        self.pool = pool
         self._folder = folder
         self.database: AsyncDatabase[dict[str, Any]] = driver[settings.database]
         self.turns = Turns(settings.max_connections, settings.acquire_timeout)
+        pool.waits_at(self.turns.places)
         self.language = Language(settings.allow_javascript)
         # Milliseconds after which the server itself gives up looking.
         self.max_time = max(1, round(settings.timeout * 1_000))

@@ -72,14 +72,17 @@ class MongodbConnection(Connection):
         from pymongo import AsyncMongoClient
 
         from drawloom.connectors.databases.mongodb.client import Client
+        from drawloom.connectors.databases.mongodb.pool_watch import PoolWatch
 
+        pool = PoolWatch(self.max_connections)
         folder = self.folder and doors.folder(self.folder, max_bytes=self.max_file_bytes)
         driver: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(
-            **driver_options(self, doors.root)
+            **driver_options(self, doors.root), event_listeners=[pool]
         )
         try:
-            yield Client(self, driver, folder or None)
+            yield Client(self, driver, folder or None, pool)
         finally:
+            pool.stop()
             await driver.close()
 
     async def check(self, client: Client) -> dict[str, Any]:

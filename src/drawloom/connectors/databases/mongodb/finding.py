@@ -42,7 +42,7 @@ class OneDocument(TypedDict):
     found: bool
 
 
-@connector.tool(effect="read")
+@connector.tool(effect="read", encoded=True)
 async def find(
     client: Client,
     collection: Collection,
@@ -76,7 +76,7 @@ async def find(
     return {"documents": documents, "count": len(documents), "truncated": len(found) > most}
 
 
-@connector.tool(effect="read")
+@connector.tool(effect="read", encoded=True)
 async def find_one(
     client: Client,
     collection: Collection,

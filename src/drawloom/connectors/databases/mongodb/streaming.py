@@ -49,7 +49,7 @@ _NAMES = {
 }
 
 
-@connector.tool(effect="read")
+@connector.tool(effect="read", encoded=True)
 async def stream(
     client: Client,
     collection: Collection,
