@@ -21,7 +21,7 @@ from drawloom.connectors.databases.mongodb.connection import MongodbConnection
 from drawloom.doors import Doors
 from drawloom.project import Project
 
-CALLS, AT_ONCE, CONNECTIONS, ROWS, ROUNDS = 1_000, 100, 20, 20_000, 8
+CALLS, AT_ONCE, CONNECTIONS, ROWS = 3_000, 100, 20, 20_000
 STREAMED, PORTION = 5_000, 250
 DATABASE = "drawloom_bench"
 SETTINGS = """

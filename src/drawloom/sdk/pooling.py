@@ -82,8 +82,8 @@ class Server(Protocol[C]):
     async def connect(self) -> C:
         """A new connection, ready for use."""
 
-    def stands(self, connection: C) -> bool:
-        """Whether nothing was heard of its end. Asks nobody."""
+    def stands(self, connection: C, lay: float) -> bool:
+        """Whether nothing was heard of its end. Asks nobody. *lay*: seconds that it lay unused."""
 
     async def answers(self, connection: C) -> bool:
         """Whether the server still answers on it. Must not raise for a connection that is broken."""
@@ -267,7 +267,7 @@ class Pool(Generic[C]):
         """Give *one* back. Unless *keep*, it is closed: nobody knows in what state it is."""
         self._taken.discard(one)
         one.used = time.monotonic()
-        if not keep or not self._server.stands(one.connection):
+        if not keep or not self._server.stands(one.connection, 0.0):
             self._drop(one)
         elif self._closed or one.used - one.made > self._limits.lifetime:
             self._leave(one)
@@ -325,7 +325,7 @@ class Pool(Generic[C]):
         if (
             now - one.used < QUIET
             and now - one.made <= self._limits.lifetime
-            and self._server.stands(one.connection)
+            and self._server.stands(one.connection, now - one.used)
         ):
             return self._free.pop()
         return None
@@ -336,9 +336,10 @@ class Pool(Generic[C]):
             await self._fill()
         while self._free:
             one = self._free.pop()
-            if not self._server.stands(one.connection):
+            now = time.monotonic()
+            if not self._server.stands(one.connection, now - one.used):
                 self._drop(one)
-            elif time.monotonic() - one.made > self._limits.lifetime:
+            elif now - one.made > self._limits.lifetime:
                 self._leave(one)
             elif await self._answers(one):
                 return one
