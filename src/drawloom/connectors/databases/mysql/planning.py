@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from drawloom.connectors.databases.mysql.binding import Statement, bound, parsed
 from drawloom.connectors.databases.mysql.keyed import execute_keyed
-from drawloom.connectors.databases.mysql.shapes import query_column, query_keyed, query_lists
 from drawloom.connectors.databases.mysql.streams import stream
 from drawloom.connectors.databases.mysql.tools import execute, execute_many, query, query_one
 from drawloom.sdk import Json
@@ -27,9 +26,6 @@ _EXPLAINED = frozenset({*_DOES, "SELECT", "WITH"})
 
 @query.plan
 @query_one.plan
-@query_lists.plan
-@query_column.plan
-@query_keyed.plan
 @stream.plan
 @execute.plan
 @execute_keyed.plan

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from itertools import pairwise
 from operator import itemgetter
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,8 +11,9 @@ from pydantic import Field
 from drawloom.connectors.databases.mysql.binding import bound, literal, quoted, read_statement
 from drawloom.connectors.databases.mysql.connection import connector
 from drawloom.connectors.databases.mysql.keys import KeyColumn, key_columns
+from drawloom.connectors.databases.mysql.reading import Reader
 from drawloom.connectors.databases.mysql.tools import Args, Sql
-from drawloom.connectors.databases.mysql.values import Column, list_reader, names_of
+from drawloom.connectors.databases.mysql.values import Column
 from drawloom.errors import invalid
 from drawloom.sdk import Chunk, Context, Json, Row
 
@@ -29,7 +29,7 @@ StreamKey = Annotated[
 _PORTION = 1_000
 
 
-@connector.tool(effect="read")
+@connector.tool(effect="read", encoded=True)
 async def stream(
     client: Client, sql: Sql, key: StreamKey, context: Context, args: Args = None
 ) -> AsyncIterator[Chunk[Row]]:
@@ -64,8 +64,7 @@ async def _opened(
     async with client.reading(clean=statement.clean) as session:
         body = _body(bound(session.connection, statement, args))
         described = await session.run(f"SELECT * {body} LIMIT 0")
-        columns = described.columns
-        names_of(columns)
+        columns = Reader(described.columns).columns
         query = _Portions(client, body, columns, key_columns(columns, named), statement.clean)
         if new:  # a row without a key is behind no other, and would never be seen again
             [(lacking,)] = await session.rows(query.lacking())
@@ -87,7 +86,6 @@ class _Portions:
     ) -> None:
         self._client, self._body, self._clean = client, body, clean
         self._names = [column.name for column in columns]
-        self._read = list_reader(columns)
         self._key = key
         self._asks = any(column.is_text for column in key)
         self._again = "again"
@@ -103,12 +101,22 @@ class _Portions:
         """The next rows, and whether there are more. One too many is asked for."""
         async with self._client.reading(clean=self._clean) as session:
             where = "" if after is None else f"WHERE {self._behind(session.connection, after)}"
-            async with session.reading(self._sql(where, most + 1)) as cursor:
-                found = await cursor.fetch(most + 2)
-        if again := self._repeats(found):
-            raise self._repeated(dict(zip(self._names, self._read(again), strict=True)))
-        rows = [dict(zip(self._names, self._read(one), strict=False)) for one in found[:most]]
-        return rows, len(found) > most
+            # One more than there can be: so that the end is read, and the connection kept.
+            _, rows = await session.read(self._sql(where, most + 1), most + 2)
+        self._check_keys(rows)
+        return rows[:most], len(rows) > most
+
+    def _check_keys(self, rows: list[Row]) -> None:
+        """Raises `ToolError` (invalid) where two rows have one key. They stand side by side."""
+        if self._asks:
+            for row in rows:
+                if row.pop(self._again):
+                    raise self._repeated(row)
+            return
+        keys = list(map(itemgetter(*(column.name for column in self._key)), rows))
+        if len(set(keys)) < len(keys):
+            at = next(at for at in range(1, len(keys)) if keys[at] == keys[at - 1])
+            raise self._repeated(rows[at])
 
     def _sql(self, where: str, most: int) -> str:
         """Whether a text is that of the row before is for the server to say."""
@@ -121,13 +129,6 @@ class _Portions:
             f"SELECT p.*, {same} AS {quoted(self._again)} FROM ({portion}) AS p"
             f" WINDOW w AS (ORDER BY {outer}) ORDER BY {outer}"
         )
-
-    def _repeats(self, found: list[tuple[Any, ...]]) -> tuple[Any, ...] | None:
-        """A row with the key of the one before it; None where there is none."""
-        if self._asks:
-            return next((record[:-1] for record in found if record[-1]), None)
-        key = itemgetter(*(self._names.index(column.name) for column in self._key))
-        return next((after for one, after in pairwise(found) if key(one) == key(after)), None)
 
     def _behind(self, connection: Any, after: list[Json]) -> str:
         """(a, b) > (x, y), in words that an index is used for."""

@@ -17,9 +17,9 @@ from drawloom.connectors.databases.mysql.changing import (
 from drawloom.connectors.databases.mysql.columns import table_of
 from drawloom.connectors.databases.mysql.connection import connector
 from drawloom.connectors.databases.mysql.forms import Order, Where, where_sql
-from drawloom.connectors.databases.mysql.tools import Limit, Rows, fetch
-from drawloom.connectors.databases.mysql.values import names_of, row_reader
+from drawloom.connectors.databases.mysql.tools import rows_of
 from drawloom.sdk import Row
+from drawloom.sdk.tables import KeyColumn, Limit, Rows, Shape
 
 if TYPE_CHECKING:
     from drawloom.connectors.databases.mysql.client import Client
@@ -33,7 +33,7 @@ Expect = Annotated[
 ]
 
 
-@connector.tool(effect="read")
+@connector.tool(effect="read", encoded=True)
 async def select(
     client: Client,
     table: TableName,
@@ -41,21 +41,26 @@ async def select(
     where: Where | None = None,
     order_by: list[Order] | None = None,
     limit: Limit = None,
+    shape: Shape = "objects",
+    key: KeyColumn = None,
 ) -> Rows:
-    """Read rows of one table; all of its columns unless `columns` names some."""
+    """Read rows of one table; all of its columns unless `columns` names some.
+
+    Without `limit`, more rows than the connection's `max_rows` are an error;
+    `truncated` is true only where more rows than `limit` were there.
+    """
+    most = client.settings.max_rows if limit is None else limit
     async with client.reading() as session:
-        found = await table_of(
+        table_ = await table_of(
             session, table, is_mariadb=client.driver.is_mariadb(session.connection)
         )
-        listed = [found.column(name, "columns").sql for name in columns or []]
-        sql = f"SELECT {', '.join(listed) or '*'} FROM {found.sql}"
-        sql += f" WHERE {where_sql(found, where)}" if where else ""
-        sql += _ordered(found, order_by or [])
-        async with session.reading(sql) as cursor:
-            names = names_of(cursor.columns)
-            read = row_reader(found.reading(cursor.columns))
-            rows, truncated = await fetch(cursor, read, limit, client)
-    return Rows(rows=rows, columns=names, count=len(rows), truncated=truncated)
+        listed = [table_.column(name, "columns").sql for name in columns or []]
+        sql = f"SELECT {', '.join(listed) or '*'} FROM {table_.sql}"
+        sql += f" WHERE {where_sql(table_, where)}" if where else ""
+        sql += _ordered(table_, order_by or [])
+        sql += "" if limit is None else f" LIMIT {limit + 1}"
+        found = await session.read(sql, most + 2, table_)
+    return rows_of(found, most, limit is not None, shape, key)
 
 
 @connector.tool(effect="once")

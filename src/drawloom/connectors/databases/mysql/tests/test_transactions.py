@@ -27,7 +27,7 @@ def set_total(number: int, total: Any, **more: Any) -> dict[str, Any]:
 
 
 async def totals(db: Any) -> dict[str, str]:
-    rows = await db("query_keyed", sql="SELECT id, total FROM accounts", key="id")
+    rows = await db("query", sql="SELECT id, total FROM accounts", shape="keyed", key="id")
     return {key: row["total"] for key, row in rows["rows"].items()}
 
 
