@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from drawloom.connectors.databases.mysql.binding import Statement, bound
 from drawloom.connectors.databases.mysql.faults import FAULTS
+from drawloom.connectors.databases.mysql.patience import Patience
 from drawloom.connectors.databases.mysql.reading import Readers
 from drawloom.connectors.databases.mysql.server import Server
 from drawloom.connectors.databases.mysql.sessions import Found, Session
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 Isolation = Literal["read uncommitted", "read committed", "repeatable read", "serializable"]
 
 _CLOSING = 10.0  # seconds for what still runs when the client closes
+# Seconds beyond `timeout` in which the server must say that a statement took too long.
+_SILENCE = 10.0
 
 
 class Client:
@@ -34,7 +37,7 @@ class Client:
         self.driver = driver
         self.has_effects = False  # the table of `effects` is known to be there
         self._server = Server(settings, driver)
-        self._patience = _patience(settings.timeout)
+        self._patience = Patience(math.ceil(settings.timeout) + _SILENCE)
         self._readers = Readers()
         self.pool = Pool(self._server, settings)
 
@@ -92,6 +95,7 @@ class Client:
     async def close(self) -> None:
         """Close every connection, after a moment for what still runs."""
         await self.pool.close(_CLOSING)
+        self._patience.close()
 
     @asynccontextmanager
     async def _session(self, *, reset: bool) -> AsyncIterator[Session]:
@@ -113,8 +117,3 @@ class Client:
     async def _mended(self, session: Session, exc: Exception) -> bool:
         """Whether a connection is as new after an error."""
         return session.answers_after(exc) and await self._server.reset(session.connection)
-
-
-def _patience(timeout: float) -> float:
-    """When to give up on a server that no longer answers, seconds. It counts the time itself."""
-    return math.ceil(timeout) + 10.0

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from drawloom.connectors.databases.mysql.faults import FAULTS, said_by_server
+from drawloom.connectors.databases.mysql.patience import Patience
 from drawloom.connectors.databases.mysql.reading import Reader, Readers
 from drawloom.connectors.databases.mysql.values import Column, columns_of
 from drawloom.errors import ToolError, invalid
@@ -43,11 +44,13 @@ class Found(NamedTuple):
 class Session:
     """What a tool works on. Statements come with their values in them; see `binding`.
 
-    The server counts the time of a statement; *patience* (seconds) is for one that
-    does not answer at all.
+    The server counts the time of a statement; *patience* is for one that does not
+    answer at all.
     """
 
-    def __init__(self, driver: Driver, connection: Any, readers: Readers, patience: float) -> None:
+    def __init__(
+        self, driver: Driver, connection: Any, readers: Readers, patience: Patience
+    ) -> None:
         self._driver = driver
         self._readers = readers
         self._patience = patience
@@ -68,7 +71,7 @@ class Session:
 
     async def call(self, sql: str) -> Done:
         """As `run`, whatever the server notes. More results may follow: see `next_result`."""
-        async with asyncio.timeout(self._patience):
+        with self._patience:
             await self.connection.query(sql)
         return self._done()
 
@@ -76,7 +79,7 @@ class Session:
         """The next result of a CALL; None where there is none."""
         if not self.connection._result.has_next:
             return None
-        async with asyncio.timeout(self._patience):
+        with self._patience:
             await self.connection.next_result()
         return self._done()
 
@@ -90,7 +93,7 @@ class Session:
         What is behind them is never read, so that the connection is of no more use then.
         Columns of a *table* are read as what they are in it.
         """
-        async with asyncio.timeout(self._patience):
+        with self._patience:
             await self.connection.query(sql, unbuffered=True)
             result = self.connection._result
             reader = self._readers.of(result.fields if result.description else ())
