@@ -4,7 +4,7 @@ from __future__ import annotations
 
 # The tools register themselves with the connector when their modules are read.
 from drawloom.connectors.databases.mysql import (
-    keyed,
+    effects,
     loading,
     narrowing,
     planning,
@@ -20,7 +20,7 @@ from drawloom.connectors.databases.mysql.connection import connector
 
 __all__ = [
     "connector",
-    "keyed",
+    "effects",
     "loading",
     "narrowing",
     "planning",

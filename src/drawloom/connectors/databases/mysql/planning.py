@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from drawloom.connectors.databases.mysql.binding import Statement, bound, parsed
-from drawloom.connectors.databases.mysql.keyed import execute_keyed
 from drawloom.connectors.databases.mysql.streams import stream
 from drawloom.connectors.databases.mysql.tools import execute, execute_many, query, query_one
 from drawloom.sdk import Json
@@ -28,7 +27,6 @@ _EXPLAINED = frozenset({*_DOES, "SELECT", "WITH"})
 @query_one.plan
 @stream.plan
 @execute.plan
-@execute_keyed.plan
 async def _one(client: Client, sql: str, args: list[Json] | None = None, **_: Any) -> list[Touch]:
     return await explained(client, sql, args or [])
 

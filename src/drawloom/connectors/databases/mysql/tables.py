@@ -16,14 +16,16 @@ from drawloom.connectors.databases.mysql.changing import (
 )
 from drawloom.connectors.databases.mysql.columns import table_of
 from drawloom.connectors.databases.mysql.connection import connector
+from drawloom.connectors.databases.mysql.effects import once
 from drawloom.connectors.databases.mysql.forms import Order, Where, where_sql
 from drawloom.connectors.databases.mysql.tools import rows_of
-from drawloom.sdk import Row
+from drawloom.sdk import Context, Row
 from drawloom.sdk.tables import KeyColumn, Limit, Rows, Shape
 
 if TYPE_CHECKING:
     from drawloom.connectors.databases.mysql.client import Client
     from drawloom.connectors.databases.mysql.columns import Table
+    from drawloom.connectors.databases.mysql.sessions import Session
 
 TableName = Annotated[str, Field(min_length=1, description="The table's name, as it is: not SQL.")]
 Key = Annotated[list[str], Field(min_length=1, description="Columns that tell rows apart.")]
@@ -63,15 +65,18 @@ async def select(
     return rows_of(found, most, limit is not None, shape, key)
 
 
-@connector.tool(effect="once")
-async def insert(client: Client, table: TableName, rows: list[Row]) -> Inserted:
-    """Add rows to a table, all or none. All have the fields that the first one has.
+@connector.tool(effect="keyed")
+async def insert(client: Client, table: TableName, rows: list[Row], context: Context) -> Inserted:
+    """Add rows to a table, all or none, and once however often the engine calls.
 
-    Each value is converted by the type of its column, or refused with its place.
-    It is `once`: a second time adds them again. See `mysql.insert_keyed`.
+    All have the fields that the first one has. Each value is converted by the type
+    of its column, or refused with its place.
     """
-    async with client.writing() as session:
+
+    async def work(session: Session) -> Inserted:
         return await insert_rows(client, session, table, rows)
+
+    return await once(client, context.key, work)
 
 
 @connector.tool(effect="idempotent")
@@ -86,27 +91,41 @@ async def upsert(client: Client, table: TableName, rows: list[Row], key: Key) ->
         return await insert_rows(client, session, table, rows, key)
 
 
-@connector.tool(effect="idempotent")
+@connector.tool(effect="keyed")
 async def update(
-    client: Client, table: TableName, set: Values, where: Where, expect: Expect = None
+    client: Client,
+    table: TableName,
+    set: Values,
+    where: Where,
+    context: Context,
+    expect: Expect = None,
 ) -> Changed:
-    """Give columns a value in the rows of which `where` holds.
+    """Give columns a value in the rows of which `where` holds, once however often it is called.
 
-    It is `idempotent`, for the values are given and not computed: what a second
-    time finds it leaves as it is. `expect` makes it a conflict to find more or fewer.
+    A repeated call changes no rows that came to fit since, and gives what the first one
+    gave. `expect` makes it a conflict to find more or fewer.
     """
-    async with client.writing() as session:
+
+    async def work(session: Session) -> Changed:
         return expected(await update_rows(client, session, table, set, where), expect)
 
+    return await once(client, context.key, work)
 
-@connector.tool(effect="idempotent")
-async def delete(client: Client, table: TableName, where: Where, expect: Expect = None) -> Changed:
-    """Delete the rows of which `where` holds.
 
-    With `expect`, a second time after an outcome that nobody knows is a conflict.
+@connector.tool(effect="keyed")
+async def delete(
+    client: Client, table: TableName, where: Where, context: Context, expect: Expect = None
+) -> Changed:
+    """Delete the rows of which `where` holds, once however often the engine calls.
+
+    A repeated call gives what the first one gave. `expect` makes it a conflict to find
+    more or fewer.
     """
-    async with client.writing() as session:
+
+    async def work(session: Session) -> Changed:
         return expected(await delete_rows(client, session, table, where), expect)
+
+    return await once(client, context.key, work)
 
 
 def _ordered(table: Table, order: list[Order]) -> str:

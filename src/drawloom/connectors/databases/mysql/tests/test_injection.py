@@ -102,7 +102,7 @@ async def test_names_are_known_or_refused(victim):
 
 async def test_keys_and_cursors_stay_data(victim):
     tool = connector.tools["mysql.stream"]
-    insert = connector.tools["mysql.insert_keyed"].function
+    insert = connector.tools["mysql.insert"].function
     for text in CORPUS:
         rows = await read_checked(
             tool,
