@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from operator import itemgetter
-from typing import TYPE_CHECKING, Annotated, Any
-
-from pydantic import Field
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
 
 from drawloom.connectors.databases.mysql.binding import bound, literal, quoted, read_statement
 from drawloom.connectors.databases.mysql.connection import connector
@@ -16,17 +14,10 @@ from drawloom.connectors.databases.mysql.tools import Args, Sql
 from drawloom.connectors.databases.mysql.values import Column
 from drawloom.errors import invalid
 from drawloom.sdk import Chunk, Context, Json, Row
+from drawloom.sdk.paging import StreamKey, check_keys, chunks_behind, key_names, key_repeats
 
 if TYPE_CHECKING:
     from drawloom.connectors.databases.mysql.client import Client
-
-StreamKey = Annotated[
-    str | Annotated[list[str], Field(min_length=1)],
-    Field(description="Columns of the result that tell its rows apart; best those of an index."),
-]
-
-# Rows of one query at least: with small batches a query for each would cost more than its rows.
-_PORTION = 1_000
 
 
 @connector.tool(effect="read", encoded=True)
@@ -41,17 +32,11 @@ async def stream(
     a query of its own, so that no connection is held while a chain works on them: an
     index on the key keeps those quick.
     """
-    named = [key] if isinstance(key, str) else key
+    named = key_names(key)
     query = await _opened(client, sql, args or [], named, new=context.after is None)
-    after = context.after
-    portion = context.batch * -(-_PORTION // context.batch)  # no chunk stands across two
-    more = True
-    while more:
-        rows, more = await query.behind(after, portion)
-        for at in range(0, len(rows), context.batch):
-            items = rows[at : at + context.batch]
-            after = [items[-1][column] for column in named]
-            yield Chunk(items, after)
+    async with aclosing(chunks_behind(query.behind, named, context)) as chunks:
+        async for chunk in chunks:
+            yield chunk
 
 
 async def _opened(
@@ -59,8 +44,6 @@ async def _opened(
 ) -> _Portions:
     """The query, once it is known to be sound: one SELECT, its values, its key."""
     statement = read_statement(sql)
-    if len(set(named)) < len(named):
-        raise invalid("key names a column twice", path="/key")
     async with client.reading(clean=statement.clean) as session:
         body = _body(bound(session.connection, statement, args))
         described = await session.run(f"SELECT * {body} LIMIT 0")
@@ -87,6 +70,7 @@ class _Portions:
         self._client, self._body, self._clean = client, body, clean
         self._names = [column.name for column in columns]
         self._key = key
+        self._named = [column.name for column in key]
         self._asks = any(column.is_text for column in key)
         self._again = "again"
         while self._again in [name.lower() for name in self._names]:
@@ -111,12 +95,9 @@ class _Portions:
         if self._asks:
             for row in rows:
                 if row.pop(self._again):
-                    raise self._repeated(row)
+                    raise key_repeats(row, self._named)
             return
-        keys = list(map(itemgetter(*(column.name for column in self._key)), rows))
-        if len(set(keys)) < len(keys):
-            at = next(at for at in range(1, len(keys)) if keys[at] == keys[at - 1])
-            raise self._repeated(rows[at])
+        check_keys(rows, self._named)
 
     def _sql(self, where: str, most: int) -> str:
         """Whether a text is that of the row before is for the server to say."""
@@ -143,12 +124,3 @@ class _Portions:
         for name, value in zip(names[-2::-1], values[-2::-1], strict=True):
             sql = f"{name} >= {value} AND ({name} > {value} OR ({sql}))"
         return sql
-
-    def _repeated(self, row: Row) -> Exception:
-        values = ", ".join(str(row[column.name]) for column in self._key)
-        named = ", ".join(column.name for column in self._key)
-        return invalid(
-            f"the key ({named}) does not tell the rows apart: two have ({values});"
-            " add a column to it",
-            path="/key",
-        )
