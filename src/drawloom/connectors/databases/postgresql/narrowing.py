@@ -10,8 +10,8 @@ from drawloom.connectors.databases.postgresql.tables import select
 from drawloom.connectors.databases.postgresql.tools import query
 from drawloom.errors import invalid
 from drawloom.sdk.narrowing import is_written
+from drawloom.sdk.tables import shaped
 
-_ANY_ROW: dict[str, Any] = {"type": "object"}
 _TEXT = {"type": "string"}
 # Beyond 2^53-1 a whole number is a text of its digits.
 _LONG = {"type": ["integer", "string"]}
@@ -41,14 +41,14 @@ _SCHEMAS: Mapping[str, Any] = {
 
 @query.narrow
 def _of_query(given: Mapping[str, Any], described: Any) -> dict[str, Any]:
-    return _shaped(given, _ANY_ROW, {})
+    return shaped(given)
 
 
 @select.narrow
 def _of_select(given: Mapping[str, Any], described: Any) -> dict[str, Any]:
     where = {"table": given.get("table"), "schema": given.get("schema")}
     if described is None or not is_written(where):
-        return _shaped(given, _ANY_ROW, {})
+        return shaped(given)
     known = _columns(described, where["table"], where["schema"])
     for path, name in _named(given):
         if name not in known:
@@ -56,25 +56,14 @@ def _of_select(given: Mapping[str, Any], described: Any) -> dict[str, Any]:
             raise invalid(f"{where['table']!r} has no column {name!r}{more}", path=path)
     listed = given.get("columns") or list(known)
     if not is_written(listed):
-        return _shaped(given, _ANY_ROW, {})
+        return shaped(given)
     row = {
         "type": "object",
         "properties": {name: known[name] for name in listed},
         "required": list(listed),
         "additionalProperties": False,
     }
-    return _shaped(given, row, known[listed[0]])
-
-
-def _shaped(given: Mapping[str, Any], row: Mapping[str, Any], value: Any) -> dict[str, Any]:
-    """The field `rows`, of rows like *row*. *value* is any cell, where one column makes a row."""
-    shape = given.get("shape", "objects")
-    if not is_written(shape):
-        return {}
-    if shape == "keyed":
-        return {"rows": {"type": "object", "additionalProperties": row}}
-    item = {"objects": row, "arrays": {"type": "array"}, "column": value}.get(shape, {})
-    return {"rows": {"type": "array", "items": item}}
+    return shaped(given, row, known[listed[0]])
 
 
 def _columns(described: Mapping[str, Any], table: Any, schema: Any) -> dict[str, Any]:
