@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -54,13 +55,21 @@ class PostgresqlConnection(Connection):
     max_rows: int = Field(
         1_000_000, ge=1, description="A result of more rows is an error, unless `limit` is given."
     )
+    folder: str | None = Field(
+        None, min_length=1, description="Where files for COPY are; relative to the project's root."
+    )
+    max_file_bytes: int = Field(1 << 30, ge=1, description="The largest file in `folder`.")
 
     @asynccontextmanager
     async def open(self, doors: Doors) -> AsyncIterator[Client]:
         """A client that connects when it is first used. Raises `ConnectionUnusable`."""
         from drawloom.connectors.databases.postgresql.client import Client
 
-        client = Client(self, _options(self, doors.root))
+        folder = None
+        if self.folder is not None:
+            most = self.max_file_bytes
+            folder = await asyncio.to_thread(doors.folder, self.folder, max_bytes=most)
+        client = Client(self, _options(self, doors.root), folder)
         try:
             yield client
         finally:
