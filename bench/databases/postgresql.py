@@ -13,7 +13,7 @@ import asyncpg
 
 from bench.databases.comparing import BARE, COUNT, Race, Work, compare
 from drawloom.chains import load
-from drawloom.connectors.databases.postgresql import copying
+from drawloom.connectors.databases.postgresql import copy_files, copying
 from drawloom.connectors.databases.postgresql.connection import PostgresqlConnection
 from drawloom.doors import Doors
 from drawloom.project import Project
@@ -21,10 +21,14 @@ from drawloom.sdk import Context, Row, Stream
 
 SERVER: dict[str, Any] = {"host": "127.0.0.1", "port": 5432, "user": "postgres", "ssl": False}
 POINTS, WORKERS, POOL, FETCHED, STREAMED = 5_000, 100, 20, 20_000, 100_000
+FILED = 1_000_000
 
 POINT = "SELECT id, email, total FROM orders WHERE id = $1"
 FETCH = f"SELECT id, email, total::float8 AS total FROM orders WHERE id <= {FETCHED}"
 STREAM = "SELECT id, email FROM orders"
+EXPORT = (
+    f"SELECT n AS id, 'user' || n || '@example.org' AS email FROM generate_series(1, {FILED}) n"
+)
 POINTS_CHAIN = f"""
 chain: points
 connections: {{db: postgresql}}
@@ -67,7 +71,11 @@ async def measure() -> list[Race]:
                 f" FROM generate_series(1, {STREAMED}) AS n; ANALYZE orders;"
                 " CREATE TABLE copies (id int8, email text)"
             )
-            return [*await _through_the_engine(name, pool), await _copies(name, pool)]
+            return [
+                *await _through_the_engine(name, pool),
+                await _copies(name, pool),
+                *await _files(name, pool),
+            ]
     finally:
         await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
         await admin.close()
@@ -123,6 +131,55 @@ async def _copies(name: str, pool: Any) -> Race:
 
         ways = {BARE: bare, "tool": ours}
         return await compare(f"{STREAMED:,} rows copied", STREAMED, ways, 1.15, "tool")
+
+
+async def _files(name: str, pool: Any) -> list[Race]:
+    """As many rows as are worth a file: fewer, and it is the disk's sync that is measured."""
+    with tempfile.TemporaryDirectory() as folder:
+        made = PostgresqlConnection(
+            host="127.0.0.1", user="postgres", database=name, folder=folder
+        )
+        async with made.open(Doors(Path())) as client:
+            path = Path(folder) / "bare"
+            out = {BARE: _bare_export(pool, path), "tool": _export(client)}
+            back = {BARE: _bare_import(pool, path), "tool": _import(client, pool)}
+            return [
+                await compare(f"{FILED:,} rows to a file", FILED, out, 1.15, "tool"),
+                await compare(f"{FILED:,} rows from a file", FILED, back, 1.15, "tool"),
+            ]
+
+
+def _bare_export(pool: Any, path: Path) -> Work:
+    async def run() -> int:
+        done = await pool.copy_from_query(EXPORT, output=path, format="csv", header=True)
+        return int(done.rpartition(" ")[2])
+
+    return run
+
+
+def _export(client: Any) -> Work:
+    async def run() -> int:
+        return int((await copy_files.copy_to_file(client, "ours", sql=EXPORT))["count"])
+
+    return run
+
+
+def _bare_import(pool: Any, path: Path) -> Work:
+    async def run() -> int:
+        await pool.execute("TRUNCATE copies")
+        done = await pool.copy_to_table("copies", source=path, format="csv", header=True)
+        return int(done.rpartition(" ")[2])
+
+    return run
+
+
+def _import(client: Any, pool: Any) -> Work:
+    async def run() -> int:
+        await pool.execute("TRUNCATE copies")
+        key = Context(key=uuid.uuid4().hex)
+        return int((await copy_files.copy_from_file(client, "copies", "ours", key))["count"])
+
+    return run
 
 
 async def _chunks(rows: list[Row]) -> AsyncIterator[list[Row]]:
