@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 
 import pytest
@@ -125,7 +125,7 @@ PARTS = {
     "BYMONTH": some(*range(1, 13)),
     "BYMONTHDAY": some(1, 13, 28, 29, 30, 31, -1, -7, -31),
     "BYYEARDAY": some(1, 59, 60, 200, 366, -1, -366),
-    "BYWEEKNO": some(1, 2, 20, 52, 53, -1, -53),
+    "BYWEEKNO": some(1, 2, 20, 40, 52, 53, -1, -10, -53),
     "BYDAY": some("MO", "TU", "FR", "SU", "1MO", "-1FR", "2SU", "5WE"),
     "BYHOUR": some(0, 3, 9, 23),
     "BYMINUTE": some(0, 15, 59),
@@ -165,6 +165,8 @@ def test_it_gives_what_dateutil_gives(text: str, start: datetime, later: timedel
         assume(False)
     # The weekday of a rule by weeks alone comes from the start (RFC 5545); dateutil takes all.
     assume(not rule.byweekno or rule.byday or rule.bymonthday or rule.byyearday)
+    # Dateutil takes the first of January 2011 for week 53 of 2010, which has 52 (ISO 8601).
+    assume(not {1, 52, 53, -1, -53} & set(rule.byweekno))
     # Dateutil wants a day to be both, where some days have a number and some have none.
     assume(len({number == 0 for _, number in rule.byday}) < 2)
     # Dateutil goes through every minute from the start on, and to 9999 where there is nothing.
@@ -175,6 +177,17 @@ def test_it_gives_what_dateutil_gives(text: str, start: datetime, later: timedel
         theirs = rrulestr(text, dtstart=start)
         expected = islice((at for at in theirs if at >= start + later), len(found))
         assert found == list(expected)
+
+
+@given(st.dates(date(1980, 1, 1), date(2060, 1, 1)), st.sampled_from([1, 52, 53, -1, -52, -53]))
+def test_weeks_are_those_of_iso_8601(day: date, number: int) -> None:
+    year, week, weekday = day.isocalendar()
+    weeks = date(year, 12, 28).isocalendar().week
+    name = ["MO", "TU", "WE", "TH", "FR", "SA", "SU"][weekday - 1]
+    rule = rule_of(f"FREQ=YEARLY;BYWEEKNO={number};BYDAY={name}")
+    start = datetime.combine(day, datetime.min.time())
+    fires = next(occurrences(rule, start, start)) == start
+    assert fires == (number in (week, week - weeks - 1))
 
 
 @settings(deadline=None, max_examples=25, suppress_health_check=list(HealthCheck))

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
 from drawloom.cli.options import AsJson
 
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from drawloom.triggers import Schedule
+_THEN = "--after"  # the start of a rule that is given as an expression
 
 triggers = App(name="triggers", help="Look at when schedules fire.")
 
@@ -52,13 +49,16 @@ def next_(
     from datetime import UTC, datetime
 
     from drawloom.cli.terminal import print_json, print_lines, say
-    from drawloom.triggers import next_firings
+    from drawloom.triggers import next_firings, schedule_of
     from drawloom.triggers.local_time import zone_of
     from drawloom.triggers.reading import instant_in
 
-    shown_in = zone or "UTC"
-    begin = datetime.now(UTC) if after is None else instant_in("--after", after, shown_in)
-    found = _schedule(schedule, zone, begin)
+    document = _document(schedule, zone)
+    clock = schedule_of({"every": "1s", "zone": document.get("zone", "UTC")}).zone
+    begin = datetime.now(UTC) if after is None else instant_in("--after", after, clock)
+    if document.get("start") == _THEN:
+        document["start"] = begin.isoformat()
+    found = schedule_of(document)
     firings = next_firings(found, begin, count)
     local = [f.at.astimezone(zone_of(found.zone)) for f in firings]
     if json:
@@ -74,27 +74,26 @@ def next_(
     return 0
 
 
-def _schedule(written: str, zone: str | None, begin: datetime) -> Schedule:
-    """The schedule of a file, or that an expression says."""
+def _document(written: str, zone: str | None) -> dict[str, Any]:
+    """The document of a file, or that an expression means."""
     from pathlib import Path
 
     from drawloom.chains.yaml_source import read_yaml
     from drawloom.errors import ValueInvalid
-    from drawloom.triggers import schedule_of
 
-    path = Path(written)
-    if written.endswith((".yaml", ".yml", ".json")):
-        try:
-            text = path.read_bytes()
-        except OSError as exc:
-            raise ValueInvalid(f"cannot read {written}: {exc.strerror}") from None
-        document, _ = read_yaml(text, file=written)
-        if isinstance(document, dict) and zone is not None:
-            document = {**document, "zone": zone}
-        return schedule_of(document)
-    kind = _kind_of(written)
-    start = {"start": begin.isoformat()} if kind == "rrule" else {}
-    return schedule_of({kind: written.removeprefix("every "), "zone": zone or "UTC", **start})
+    other = {} if zone is None else {"zone": zone}
+    if not written.endswith((".yaml", ".yml", ".json")):
+        kind = _kind_of(written)
+        start = {"start": _THEN} if kind == "rrule" else {}
+        return {kind: written.removeprefix("every "), **start, **other}
+    try:
+        text = Path(written).read_bytes()
+    except OSError as exc:
+        raise ValueInvalid(f"cannot read {written}: {exc.strerror}") from None
+    document, _ = read_yaml(text, file=written)
+    if not isinstance(document, dict):
+        raise ValueInvalid(f"{written}: a schedule is a mapping, such as `cron: 0 9 * * *`")
+    return {**document, **other}
 
 
 def _kind_of(expression: str) -> str:
