@@ -124,6 +124,32 @@ def test_tenants_do_not_meet(store: Schedules) -> None:
     assert not store.remove("b", "hourly") and store.remove("a", "hourly")
 
 
+def test_the_longest_names_make_a_key_that_the_engine_takes(store: Schedules) -> None:
+    from drawloom.drivers.starting import accepted_key
+
+    tenant, name = "t" * 80, "n" * 80
+    store.put(tenant, "report", {**HOURLY, "schedule": name}, {}, BEGIN)
+    store.fire(BEGIN + HOUR)
+    [handed] = store.take(BEGIN + HOUR)
+    assert accepted_key(handed.key) == f"{tenant}/{name}@2026-03-01T01:00:00Z"
+    for given in ("t" * 81, "a/b", ""):
+        with pytest.raises(ValueInvalid, match="tenant: "):
+            store.put(given, "report", HOURLY, {}, BEGIN)
+
+
+def test_a_schedule_that_cannot_be_worked_out_is_paused_and_stops_no_other(
+    store: Schedules,
+) -> None:
+    store.put("default", "report", {**HOURLY, "schedule": "broken"}, {}, BEGIN)
+    store.put("default", "report", HOURLY, {}, BEGIN)
+    store._db.execute("update schedules set document = '{}' where name = 'broken'")
+    assert store.fire(BEGIN + HOUR) == 2
+    assert [f.name for f in store.take(BEGIN + HOUR)] == ["hourly"]
+    broken = store.get("default", "broken")
+    assert (broken.state, broken.failures) == ("paused", 1)
+    assert broken.failure is not None and "give one of cron" in broken.failure
+
+
 def test_a_schedule_that_never_fires_is_refused(store: Schedules) -> None:
     with pytest.raises(ValueInvalid, match="it never fires after"):
         store.put("default", "report", {"cron": "0 0 1 1 *", "end": "2026-03-01"}, {}, BEGIN)

@@ -14,7 +14,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, TypeAlias
 
@@ -69,11 +69,6 @@ def due(schedule: Schedule, state: State, now: datetime, running: int) -> Decisi
     starts, queued, cancel, more = _let(schedule, state.queued, wanted, running)
     seen = max(state.seen, now)
     return Decisions(starts, cancel, (*dropped, *more), State(seen, queued))
-
-
-def unqueued(state: State) -> State:
-    """The state of a schedule that was paused: nothing waits."""
-    return replace(state, queued=())
 
 
 def _wanted(

@@ -14,7 +14,8 @@ from drawloom.triggers.calendars import MOST_DAYS, Calendar, Then
 from drawloom.triggers.local_time import instant_of, zone_of
 from drawloom.triggers.schedule import Misfire, MisfirePolicy, Overlap, OverlapPolicy, Schedule
 
-_NAME: Final = re.compile(r"[a-z0-9]([a-z0-9_.-]{0,98}[a-z0-9])?")
+# Two of them and an instant are a start key, which has at most 200 characters.
+_NAME: Final = re.compile(r"[a-z0-9]([a-z0-9_.-]{0,78}[a-z0-9])?")
 _WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _FIELDS: Final = (
     *("schedule", "cron", "every", "rrule", "zone", "start", "end", "anchor"),
@@ -46,7 +47,7 @@ def name_of(value: Any, field: str) -> str:
     """A name, as chains have it. Raises `ValueInvalid`."""
     if not isinstance(value, str) or not _NAME.fullmatch(value):
         raise ValueInvalid(
-            f"{field}: {_shown(value)} is no name; it has 1 to 100 of a-z, 0-9, - _ and ."
+            f"{field}: {_shown(value)} is no name; it has 1 to 80 of a-z, 0-9, - _ and ."
         )
     return value
 

@@ -97,6 +97,7 @@ class Schedules:
         """
         schedule = schedule_of(document)
         written = json.dumps(document, sort_keys=True)
+        name_of(tenant, "tenant")
         upcoming = _next(schedule, now)
         if upcoming is None:
             raise ValueInvalid(f"schedule {schedule.name}: it never fires after {now.isoformat()}")
