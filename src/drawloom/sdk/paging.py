@@ -7,7 +7,8 @@ read; how portions become chunks, and what a key must be, is the same for all of
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from operator import itemgetter
+from itertools import islice
+from operator import eq, itemgetter
 from typing import Annotated, TypeAlias
 
 from pydantic import Field
@@ -57,7 +58,7 @@ def check_keys(rows: list[Row], named: Sequence[str]) -> None:
     For columns of which two values are the same to the server just if they are the same here.
     """
     keys = list(map(itemgetter(*named), rows))
-    if len(set(keys)) < len(keys):
+    if any(map(eq, keys, islice(keys, 1, None))):
         at = next(at for at in range(1, len(keys)) if keys[at] == keys[at - 1])
         raise key_repeats(rows[at], named)
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from drawloom.connectors.databases.postgresql.client import Client
 
 # Rows of one COPY: its time is that of one statement, and memory holds no more of them.
-_PORTION = 25_000
+_PORTION = 50_000
 _BYTES = 16 * 1024 * 1024  # of JSON, about
 _SOME = 1_000
 
