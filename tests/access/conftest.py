@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.access.people import World
 
 from drawloom.access import Principal
-from tests.access.people import World
 
 
 @pytest.fixture

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from tests.access.people import DAY, HOUR, NOBODY, PASSWORD, TERMINAL, World, refused
 
 from drawloom.access import Principal, Role
-from tests.access.people import DAY, HOUR, NOBODY, PASSWORD, TERMINAL, World, refused
 
 
 def test_the_first_owner_is_made_by_a_link_that_works_once(world: World) -> None:

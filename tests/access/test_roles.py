@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from tests.access.people import World, refused
 
 from drawloom.access import Action, Principal, Role, may
 from drawloom.access.roles import require
-from tests.access.people import World, refused
 
 # From the first column on, everybody further to the right may, too.
 WRITTEN_OUT = """
