@@ -15,7 +15,7 @@ from drawloom.access.joining import Joining
 from drawloom.access.logins import Logins
 from drawloom.access.pages import Page
 from drawloom.access.passwords import Cost, Passwords
-from drawloom.access.principal import Principal
+from drawloom.access.principal import LONGEST, Principal
 from drawloom.access.roles import HOME, Action
 from drawloom.access.sessions import Lifetimes, Sessions
 from drawloom.access.store import Store
@@ -74,9 +74,11 @@ class Access:
 
         Raises `AccessRefused`: denied; invalid where what there is to say is over 4 kB.
         """
-        if len(json.dumps([what, details])) > _LONGEST_TOLD:
+        if len(what) > LONGEST or len(json.dumps(details)) > _LONGEST_TOLD:
             raise AccessRefused(
-                FailureKind.INVALID, "details-unfit", f"an entry has {_LONGEST_TOLD} bytes at most"
+                FailureKind.INVALID,
+                "details-unfit",
+                f"an entry has an id of {LONGEST} characters and {_LONGEST_TOLD} bytes, at most",
             )
         known = self._guard.require(principal, action, team, what)
         return self._audit.append(known, str(action), what, team, details=details)

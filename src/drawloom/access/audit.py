@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from drawloom.access.pages import Page, bounded, cursor_number
-from drawloom.access.principal import Principal
+from drawloom.access.principal import Principal, plain
 from drawloom.access.roles import HOME
 from drawloom.access.store import Store
 
@@ -93,7 +93,7 @@ class Audit:
             seq = before.seq + 1
             said = json.dumps(details or {}, sort_keys=True)
             who = (principal.user, principal.name, principal.through)
-            act = (did, what, team, outcome, origin.address, origin.agent, said)
+            act = (did, plain(what), plain(team), outcome, origin.address, origin.agent, said)
             row = (tenant, seq, self._store.now(), *who, *act)
             linked = bytes.fromhex(before.digest)
             own = _digest(linked, row)

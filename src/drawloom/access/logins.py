@@ -41,7 +41,7 @@ class Logins:
         Raises `AccessRefused`: denied, or throttled with `retry_after`. An unknown name, a
         wrong password and a disabled account are refused alike, after the same work.
         """
-        row = self._store.row("user_by_login", principal.tenant, folded(name[:256]))
+        row = self._store.row("user_by_login", principal.tenant, folded(name))
         user, kept = row or ("", None)
         guess = self._counted(principal, user, kept, name)
         if not self._hashes.verify(kept, password):
@@ -77,7 +77,7 @@ class Logins:
     def _counted(self, principal: Principal, user: str, kept: str | None, name: str) -> _Guess:
         """Count the attempt before it is known how it ends: many at once are no way round it."""
         counting, tenant = self._guard.counting, principal.tenant
-        account = counting.account(tenant, user or None, folded(name[:256]))
+        account = counting.account(tenant, user or None, folded(name))
         address = counting.address(principal)
         pause, tell = counting.admit(tenant, (account, PER_ACCOUNT), (address, PER_ADDRESS))
         if not pause:

@@ -24,4 +24,5 @@ def plain_name(given: str) -> str:
 
 def folded(name: str) -> str:
     """What two names have in common that are the same but for case and width."""
+    name = name[: 2 * _LONGEST].encode("utf-8", "replace").decode()
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).strip().casefold())

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-_LONGEST: Final = 200  # characters of a user agent or address
+LONGEST: Final = 200  # characters of a user agent or address
 
 
 class Role(StrEnum):
@@ -43,8 +43,8 @@ class Origin:
     agent: str = ""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "address", _plain(self.address))
-        object.__setattr__(self, "agent", _plain(self.agent))
+        object.__setattr__(self, "address", plain(self.address))
+        object.__setattr__(self, "agent", plain(self.agent))
 
     @property
     def network(self) -> str:
@@ -89,6 +89,7 @@ class Principal:
         return f"{self.via}:{self.credential}" if self.credential else str(self.via)
 
 
-def _plain(text: str) -> str:
-    printable = "".join(c if c.isprintable() else "?" for c in text[: _LONGEST + 1])
-    return printable if len(printable) <= _LONGEST else f"{printable[:_LONGEST]}…"
+def plain(text: str) -> str:
+    """*text* from outside as it may be written down: printable, and where it is cut, with `…`."""
+    printable = "".join(c if c.isprintable() else "?" for c in text[: LONGEST + 1])
+    return printable if len(printable) <= LONGEST else f"{printable[:LONGEST]}…"

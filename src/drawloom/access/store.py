@@ -75,5 +75,9 @@ def _faults(path: Path) -> Iterator[None]:
         raise AccessRefused(
             FailureKind.TRANSIENT, "busy", f"{path.name} is in use; try again", 1.0
         ) from None
+    except UnicodeEncodeError:  # an id or a cursor from outside
+        raise AccessRefused(
+            FailureKind.INVALID, "text-unfit", "half a character (a lone surrogate) is no text"
+        ) from None
     except apsw.Error as exc:
         raise StateUnusable(f"{path}: {type(exc).__name__}: {exc}") from None

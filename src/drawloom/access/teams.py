@@ -102,7 +102,7 @@ class Teams:
         """Make somebody who has an account a member, by name; the version of the membership."""
         with self._guard.changing(principal, Action.USERS_MANAGE, team) as change:
             require_rank(change.principal, team, role)
-            found = self._store.row("user_by_login", principal.tenant, folded(name[:256]))
+            found = self._store.row("user_by_login", principal.tenant, folded(name))
             if found is None:
                 raise missing("account")
             if self._store.row("member", principal.tenant, team, found[0]) is not None:
