@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import pickle
 from pathlib import Path
 
@@ -77,6 +79,18 @@ def test_a_deletion_is_found_the_last_one_too(tmp_path: Path, seq: int) -> None:
     audit = filled(tmp_path)
     altered(tmp_path / FILE, f"delete from audit where seq = {seq}")
     assert str(audit.verify("default").broken).startswith(f"entry {seq} is gone")
+
+
+@pytest.mark.parametrize("seq", [1, 3, 5])
+def test_an_edit_whose_digest_was_made_anew_is_found_in_the_next_entry(
+    tmp_path: Path, seq: int
+) -> None:
+    audit = filled(tmp_path)
+    altered(tmp_path / FILE, f"update audit set who = 'x' where seq = {seq}")
+    [row] = audit._store.rows("audit_after", "default", seq - 1, seq, 1)
+    anew = hashlib.sha256(json.dumps([row[-2].hex(), *row[:-2]]).encode()).hexdigest()
+    altered(tmp_path / FILE, f"update audit set digest = x'{anew}' where seq = {seq}")
+    assert audit.verify("default").broken == f"entry {seq + 1} was altered"
 
 
 def test_swapped_added_and_moved_entries_are_found(tmp_path: Path) -> None:

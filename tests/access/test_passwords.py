@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 
 import pytest
@@ -10,6 +11,7 @@ from tests.access.people import CHEAP, NOBODY, PASSWORD, Counter, World, refused
 
 from drawloom.access import Aside, Cost, Principal
 from drawloom.access.passwords import LONGEST, Passwords, check
+from drawloom.errors import StateUnusable
 
 
 def made(cost: Cost = CHEAP) -> Passwords:
@@ -85,7 +87,6 @@ class Watched(Passwords):
 
 def test_an_unknown_name_costs_what_a_wrong_password_does(world: World, owner: Principal) -> None:
     watched = Watched(CHEAP, Counter("watched"))
-    watched.prepare()
     world.access.logins._hashes = watched
     for name, password in (
         ("Olga", "a wrong password"),
@@ -126,6 +127,14 @@ def test_a_password_is_hashed_anew_when_the_cost_has_grown_and_never_weakened(
     world.access = world.opened("shrunk")
     world.login("Olga")
     assert kept() == grown
+
+
+def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("argon2", "argon2.exceptions"):
+        monkeypatch.setitem(sys.modules, module, None)
+    for act in (lambda: made().hash(PASSWORD), lambda: made().verify(None, PASSWORD)):
+        with pytest.raises(StateUnusable, match=r"pip install 'drawloom\[server\]'"):
+            act()
 
 
 async def test_argon2_refuses_to_run_on_an_event_loop() -> None:

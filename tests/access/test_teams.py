@@ -145,6 +145,11 @@ def test_nobody_touches_a_role_above_their_own(world: World, owner: Principal) -
             act()
     entry = world.access.audit(owner, "main", Wanted(outcome="denied")).items[0]
     assert (entry.who, entry.what) == (admin.user, owner.user)
+    looms = teams.make(owner, "Looms").id
+    world.joined(owner, "Theo", Role.VIEWER, looms)
+    with refused("rank"):
+        teams.add(admin, "main", "Theo", Role.OWNER)
+    teams.add(admin, "main", "Theo", Role.ADMIN)
     teams.set_role(admin, "main", author.user, Role.ADMIN, theirs)
     with refused("denied"):
         world.access.accounts.remove(admin, author.user, world.account_version(owner, author))

@@ -80,8 +80,8 @@ class Access:
                 "details-unfit",
                 f"an entry has an id of {LONGEST} characters and {_LONGEST_TOLD} bytes, at most",
             )
-        known = self._guard.require(principal, action, team, what)
-        return self._audit.append(known, str(action), what, team, details=details)
+        with self._guard.changing(principal, action, team, what) as change:
+            return self._audit.append(change.principal, str(action), what, team, details=details)
 
     def audit(
         self,

@@ -89,7 +89,7 @@ class Guard:
 
     @contextmanager
     def watched(self, principal: Principal, what: str = "") -> Iterator[None]:
-        """Write down what is denied inside, and on *what*, once the change that it was part of is undone."""
+        """Write down what is denied inside, and on *what*, once its change is undone."""
         try:
             yield
         except AccessRefused as refused:

@@ -50,13 +50,17 @@ class Passwords:
         return self._hasher().hash(normalised(password), salt=self._entropy(_SALT))
 
     def verify(self, kept: str | None, password: str) -> bool:
-        """Whether *password* is the one of *kept*; without *kept*, no, after the same work."""
+        """Whether *password* is the one of *kept*; without *kept*, no, after the same work.
+
+        A hash of an older cost takes its own time, until its owner signs in.
+        """
+        hasher, fit = self._hasher(), fits(password)
+        stand_in = self._stand_in()  # for both, so that the first unknown name costs no more
         from argon2.exceptions import InvalidHashError, VerificationError
 
-        hasher, fit = self._hasher(), fits(password)
         given = normalised(password) if fit else ""
         try:
-            hasher.verify(self._stand_in() if kept is None else kept, given)
+            hasher.verify(stand_in if kept is None else kept, given)
         except (VerificationError, InvalidHashError):
             return False
         return fit and kept is not None
@@ -71,10 +75,6 @@ class Passwords:
             or found.memory_cost < self.cost.kibibytes
             or found.time_cost < self.cost.passes
         )
-
-    def prepare(self) -> None:
-        """Make what a login of an unknown name is checked against, so that the first costs no more."""
-        self._stand_in()
 
     def _stand_in(self) -> str:
         if self._nobodys is None:
