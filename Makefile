@@ -58,6 +58,7 @@ docs-check: $(VENV)/ready-to-test ## Fail if a generated reference page is out o
 
 bench: $(VENV)/ready-to-test ## Measure the workloads, peers included where installed
 	$(BIN)/python -m bench
+	$(BIN)/python -m bench.databases
 
 soak: $(VENV)/ready-to-test ## A thousand runs at once for ten minutes: nothing may fail or grow
 	$(BIN)/python -m bench.soak

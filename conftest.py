@@ -22,6 +22,7 @@ pytest_plugins = [
     "tests.servers.openbao",
     "tests.servers.postgresql",
     "tests.servers.redis",
+    "tests.servers.small_disk",
 ]
 
 _SERVERS = {

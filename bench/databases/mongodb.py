@@ -1,32 +1,31 @@
 """MongoDB: the bare driver, the connector's tool, and the tool as a step of the engine.
 
-Starts a server of its own, as the tests do.
+`engine` keeps its runs in memory, `durable` on disk. Starts a server of its own, as the
+tests do. SecantusDB, where there is no mongod, looks through the whole collection for a
+range of `_id` and sorts it, so that most of a stream's time there is the server's.
 """
 
 from __future__ import annotations
 
-import asyncio
-import statistics
 import tempfile
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 from pymongo import AsyncMongoClient
 from tests.servers.mongodb import MongodbServer, start_mongodb
 
+from bench.databases.comparing import BARE, COUNT, Race, Work, compare, crowd
 from drawloom.chains import load
 from drawloom.connectors.databases.mongodb import connector
 from drawloom.connectors.databases.mongodb.connection import MongodbConnection
 from drawloom.doors import Doors
 from drawloom.project import Project
-from drawloom.sdk import Context
 
-CALLS, AT_ONCE, CONNECTIONS, ROWS, ROUNDS = 1_000, 100, 20, 20_000, 5
-STREAMED = 5_000  # fewer, for SecantusDB sorts the whole collection for each portion
+CALLS, AT_ONCE, CONNECTIONS, ROWS = 3_000, 100, 20, 20_000
+STREAMED, PORTION = 5_000, 250
 DATABASE = "drawloom_bench"
 SETTINGS = """
+tools = ["tools.py"]
 [connections.db]
 kind = "mongodb"
 host = "{host}"
@@ -53,100 +52,83 @@ steps:
   all: {use: mongodb.find, on: db, with: {collection: t}}
 output: "${steps.all.count}"
 """
-FEW = {"_id": {"$lt": STREAMED}}
-Work = Callable[[], Awaitable[object]]
+STREAM = f"""
+chain: stream
+connections: {{db: mongodb}}
+steps:
+  all: {{use: mongodb.stream, on: db, with: {{collection: few}}}}
+  counts: {{use: my.count, for_each: "${{steps.all}}", batch: {PORTION}, with: {{rows: "${{item}}"}}}}
+output: "${{$sum(steps.counts)}}"
+"""
 
 
-async def crowd(call: Work) -> None:
-    """CALLS calls, AT_ONCE of them at a time."""
-    left = iter(range(CALLS))
-
-    async def one() -> None:
-        for _ in left:
-            await call()
-
-    await asyncio.gather(*(one() for _ in range(AT_ONCE)))
+async def measure() -> list[Race]:
+    """Start a server, fill it, and measure."""
+    with start_mongodb() as server:
+        return await _measured(server)
 
 
-async def compared(title: str, ways: dict[str, Work]) -> None:
-    """Print the median of each way; a round is one of each, so that all see the same machine."""
-    taken: dict[str, list[float]] = {way: [] for way in ways}
-    for _ in range(ROUNDS + 1):
-        for way, work in ways.items():
-            began = time.perf_counter()
-            await work()
-            taken[way].append(time.perf_counter() - began)
-    medians = {way: statistics.median(times[1:]) for way, times in taken.items()}
-    for way, median in medians.items():
-        over = median / medians["driver"] - 1
-        print(f"{title:24} {way:8} {median * 1_000:9.1f} ms  {over:+7.1%}")
-
-
-async def drained(items: AsyncIterator[Any]) -> None:
-    async for _ in items:
-        pass
-
-
-async def pages(target: Any) -> None:
-    """The bare driver, reading in the same portions as the tool."""
-    after: dict[str, Any] = {}
-    while found := await target.find(
-        {"$and": [FEW, after]}, sort=[("_id", 1)], limit=1_000
-    ).to_list():
-        after = {"_id": {"$gt": found[-1]["_id"]}}
-
-
-async def measure(target: Any, client: Any, engine: Any, project: Project) -> None:
-    def tool(name: str) -> Any:
-        return connector.tools[f"mongodb.{name}"].function
-
-    gets, fetch = (project.checked_plan(load(text)) for text in (GETS, FETCH))
-    equal = {"_id": {"$eq": 5}}
-    await compared(
-        f"find one, {AT_ONCE} at once",
-        {
-            "driver": lambda: crowd(lambda: target.find(equal, limit=1).to_list()),
-            "tool": lambda: crowd(lambda: tool("find_one")(client, "t", equal)),
-            "engine": lambda: engine.run(gets, {}),
-        },
-    )
-    await compared(
-        f"fetch {ROWS} documents",
-        {
-            "driver": lambda: target.find().to_list(),
-            "tool": lambda: tool("find")(client, "t"),
-            "engine": lambda: engine.run(fetch, {}),
-        },
-    )
-    await compared(
-        f"stream {STREAMED} documents",
-        {
-            "driver": lambda: pages(target),
-            "tool": lambda: drained(tool("stream")(client, "t", Context(batch=1_000), FEW)),
-        },
-    )
-
-
-async def main(server: MongodbServer) -> None:
+async def _measured(server: MongodbServer) -> list[Race]:
     driver: AsyncMongoClient[Any] = AsyncMongoClient(
         server.host, server.port, directConnection=True, maxPoolSize=CONNECTIONS, tz_aware=True
     )
-    target = driver[DATABASE]["t"]
-    await target.drop()
+    database = driver[DATABASE]
     rows = [{"_id": n, "name": f"n{n}", "total": n / 4, "tags": ["a", "b"]} for n in range(ROWS)]
-    await target.insert_many(rows)
+    await database["t"].insert_many(rows)
+    await database["few"].insert_many(rows[:STREAMED])
     place = {**server.settings(DATABASE), "connections": CONNECTIONS}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "drawloom.toml").write_text(SETTINGS.format(**place))
+        (folder / "tools.py").write_text(COUNT)
         project = Project.find(folder)
         made = MongodbConnection(**server.settings(DATABASE), max_connections=CONNECTIONS)
-        async with made.open(Doors(folder)) as client, project.engine() as engine:
-            await measure(target, client, engine, project)
-    await driver.drop_database(DATABASE)
+        async with (
+            made.open(Doors(folder)) as client,
+            project.engine(durability="memory") as engine,
+        ):
+            races = await _compared(database, client, engine, project)
     await driver.close()
+    return races
 
 
-if __name__ == "__main__":
-    with start_mongodb() as started:
-        asyncio.run(main(started))
+async def _compared(database: Any, client: Any, engine: Any, project: Project) -> list[Race]:
+    target, equal = database["t"], {"_id": {"$eq": 5}}
+
+    def tool(name: str) -> Any:
+        return connector.tools[f"mongodb.{name}"].function
+
+    def chain(text: str) -> Work:
+        plan = project.checked_plan(load(text))
+
+        async def run() -> int:
+            return int((await engine.run(plan, {})).output)
+
+        return run
+
+    async def fetched() -> int:
+        return len(await target.find().to_list())
+
+    async def paged() -> int:
+        """The bare driver, reading in the same portions as the tool."""
+        after: dict[str, Any] = {}
+        count = 0
+        while (
+            found := await database["few"].find(after, sort=[("_id", 1)], limit=PORTION).to_list()
+        ):
+            after = {"_id": {"$gt": found[-1]["_id"]}}
+            count += len(found)
+        return count
+
+    finds = {
+        BARE: crowd(CALLS, AT_ONCE, lambda: target.find(equal, limit=1).to_list()),
+        "tool": crowd(CALLS, AT_ONCE, lambda: tool("find_one")(client, "t", equal)),
+        "engine": chain(GETS),
+    }
+    return [
+        await compare(f"{CALLS:,} documents found", CALLS, finds, 1.25),
+        await compare(f"{ROWS:,} fetched", ROWS, {BARE: fetched, "engine": chain(FETCH)}, 1.10),
+        await compare(
+            f"{STREAMED:,} streamed", STREAMED, {BARE: paged, "engine": chain(STREAM)}, 1.15
+        ),
+    ]

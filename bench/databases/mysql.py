@@ -1,148 +1,153 @@
-"""MySQL and MariaDB: `python -m bench.databases.mysql [PORT]`, on a server that lets `root` in.
-
-The same work by the bare driver, by the tool's function, and by the engine's way
-of calling a tool (arguments and output checked, faults named, time measured).
-"""
+"""MySQL or MariaDB on 127.0.0.1:3306, which lets `root` in, in a database that is dropped at the end."""
 
 from __future__ import annotations
 
 import asyncio
-import statistics
-import sys
 import tempfile
-from collections.abc import Awaitable, Callable
+import uuid
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
-from drawloom.connectors.databases.mysql import connector
-from drawloom.connectors.databases.mysql.connection import MysqlConnection
-from drawloom.runtime.calling import Prepared
-from drawloom.sdk import Context
-from drawloom.sdk.doors import Doors
+import asyncmy
+from asyncmy.cursors import SSCursor
 
-DATABASE = "drawloom_bench"
-ROWS, POINTS, AT_ONCE, POOL, ROUNDS = 20_000, 4_000, 100, 20, 7
-SELECT_ALL = "SELECT id, name, total FROM t"
-Work = Callable[[], Awaitable[Any]]
+from bench.databases.comparing import BARE, COUNT, Race, Work, compare
+from drawloom.chains import load
+from drawloom.project import Project
+
+POINTS, WORKERS, POOL, FETCHED, STREAMED = 5_000, 100, 20, 20_000, 100_000
+
+POINT = "SELECT id, email, total FROM orders WHERE id = ?"
+FETCH = f"SELECT id, email, total FROM orders WHERE id <= {FETCHED}"
+STREAM = "SELECT id, email FROM orders"
+POINTS_CHAIN = f"""
+chain: points
+connections: {{db: mysql}}
+steps:
+  each:
+    use: mysql.query_one
+    on: db
+    for_each: "${{[1..{POINTS}]}}"
+    concurrency: {WORKERS}
+    with: {{sql: "{POINT}", args: ["${{item}}"]}}
+output: "${{$count(steps.each)}}"
+"""
+FETCH_CHAIN = f"""
+chain: fetch
+connections: {{db: mysql}}
+steps:
+  rows: {{use: mysql.query, on: db, with: {{sql: "{FETCH}"}}}}
+output: "${{steps.rows.count}}"
+"""
+STREAM_CHAIN = f"""
+chain: stream
+connections: {{db: mysql}}
+steps:
+  rows: {{use: mysql.stream, on: db, with: {{sql: "{STREAM}", key: id}}}}
+  counts: {{use: my.count, for_each: "${{steps.rows}}", batch: 5000, with: {{rows: "${{item}}"}}}}
+output: "${{$sum(steps.counts)}}"
+"""
 
 
-async def main(port: int) -> None:
-    """Print a line for each kind of work."""
-    import asyncmy
-
-    given: dict[str, Any] = {"host": "127.0.0.1", "port": port, "user": "root"}
-    async with asyncmy.connect(**given, autocommit=True) as connection:
-        await prepare(connection)
+async def measure(port: int = 3306) -> list[Race]:
+    """Make the database, measure, and drop it."""
+    name = f"drawloom_bench_{uuid.uuid4().hex}"
+    server: dict[str, Any] = {"host": "127.0.0.1", "port": port, "user": "root"}
+    async with asyncmy.connect(**server, autocommit=True) as admin:
+        await admin.query(f"CREATE DATABASE {name}")
         try:
-            await measure(given)
+            await _filled(admin, name)
+            options = {**server, "db": name, "minsize": POOL, "maxsize": POOL}
+            async with asyncmy.create_pool(**options, autocommit=True) as pool:
+                return await _through_the_engine(name, port, pool)
         finally:
-            await connection.query(f"DROP DATABASE {DATABASE}")
+            await admin.query(f"DROP DATABASE {name}")
 
 
-async def prepare(connection: Any) -> None:
-    """A table of rows with an integer, a text and a decimal each."""
-    rows = f"SELECT seq, CONCAT('row ', seq), seq / 7 FROM seq_1_to_{ROWS}"
-    for sql in (
-        f"CREATE DATABASE {DATABASE}",
-        f"USE {DATABASE}",
-        "CREATE TABLE t (id int PRIMARY KEY, name varchar(99), total decimal(9, 2))",
-        f"INSERT INTO t {rows}",
-    ):
-        await connection.query(sql)
+async def _filled(admin: Any, name: str) -> None:
+    """Rows of an integer, a text and a decimal each."""
+    await admin.query(f"USE {name}")
+    await admin.query(
+        "CREATE TABLE orders (id int PRIMARY KEY, email varchar(99), total decimal(10, 2))"
+    )
+    await admin.query(
+        "INSERT INTO orders WITH RECURSIVE digits AS (SELECT 0 AS d UNION ALL SELECT d + 1 FROM"
+        " digits WHERE d < 9) SELECT n, CONCAT('user', n, '@example.org'), ROUND(n / 7, 2) FROM"
+        " (SELECT a.d + 10 * b.d + 100 * c.d + 1000 * e.d + 10000 * f.d + 1 AS n FROM digits a,"
+        f" digits b, digits c, digits e, digits f) AS numbers WHERE n <= {STREAMED}"
+    )
+    await admin.query("ANALYZE TABLE orders")
 
 
-async def measure(given: dict[str, Any]) -> None:
-    """Every kind of work, each in all of its ways."""
-    import asyncmy
-
-    made = MysqlConnection(**given, database=DATABASE, max_connections=POOL)
-    options = {**given, "db": DATABASE, "minsize": POOL, "maxsize": POOL}
+async def _through_the_engine(name: str, port: int, pool: Any) -> list[Race]:
     with tempfile.TemporaryDirectory() as folder:
-        async with (
-            asyncmy.create_pool(**options, autocommit=True) as bare,
-            made.open(Doors(Path(folder))) as client,
-        ):
-            for name, works in work(bare, client).items():
-                print(name, *await compared(works), sep="  ", flush=True)
+        (Path(folder) / "drawloom.toml").write_text(
+            'tools = ["tools.py"]\n[connections.db]\nkind = "mysql"\nhost = "127.0.0.1"\n'
+            f'port = {port}\nuser = "root"\ndatabase = "{name}"\nmax_connections = {POOL}\n'
+        )
+        (Path(folder) / "tools.py").write_text(COUNT)
+        project = Project.find(Path(folder))
+        async with project.engine(durability="memory") as engine:
+
+            def chain(text: str) -> Work:
+                plan = project.checked_plan(load(text))
+
+                async def run() -> int:
+                    result = await engine.run(plan, {})
+                    return int(result.output)
+
+                return run
+
+            def race(title: str, count: int, bare: Any, text: str, bound: float) -> Any:
+                ways = {BARE: bare(pool), "engine": chain(text)}
+                return compare(f"{count:,} {title}", count, ways, bound)
+
+            return [
+                await race("point selects", POINTS, _bare_points, POINTS_CHAIN, 1.25),
+                await race("rows fetched", FETCHED, _bare_fetch, FETCH_CHAIN, 1.10),
+                await race("rows streamed", STREAMED, _bare_cursor, STREAM_CHAIN, 1.15),
+            ]
 
 
-def work(bare: Any, client: Any) -> dict[str, dict[str, Work]]:
-    """By the kind of work, the ways to do it."""
-    point = "SELECT id, name, total FROM t WHERE id = ?"
-    query, stream = connector.tools["mysql.query"], connector.tools["mysql.stream"].function
-    prepared = Prepared(query)
+def _bare_points(pool: Any) -> Work:
+    async def run() -> int:
+        numbers = iter(range(1, POINTS + 1))
 
-    async def bare_rows(sql: str, args: Any = None) -> Any:
-        async with bare.acquire() as connection, connection.cursor() as cursor:
-            await cursor.execute(sql.replace("?", "%s"), args)
-            names = [column[0] for column in cursor.description]
-            return [dict(zip(names, row, strict=True)) for row in await cursor.fetchall()]
+        async def worker() -> int:
+            found = 0
+            for number in numbers:
+                async with pool.acquire() as connection, connection.cursor() as cursor:
+                    await cursor.execute(POINT.replace("?", "%s"), [number])
+                    [row] = _objects(cursor, await cursor.fetchall())
+                found += row["id"] == number
+            return found
 
-    async def by_engine(sql: str, args: Any = None) -> Any:
-        return await called(prepared, client, {"sql": sql, "args": args})
+        return sum(await asyncio.gather(*(worker() for _ in range(WORKERS))))
 
-    async def bare_stream() -> None:
-        from asyncmy.cursors import SSCursor
-
-        async with bare.acquire() as connection, connection.cursor(SSCursor) as cursor:
-            await cursor.execute(f"{SELECT_ALL} ORDER BY id")
-            while await cursor.fetchmany(1_000):
-                pass
-
-    async def by_stream() -> None:
-        context = Context(batch=1_000)
-        async for _ in stream(client, sql=SELECT_ALL, key="id", context=context):
-            pass
-
-    def points(one: Callable[[str, list[int]], Awaitable[Any]]) -> Work:
-        return lambda: many(lambda n: one(point, [n % ROWS + 1]))
-
-    return {
-        "4,000 point selects, 100 at once": {
-            "bare": points(bare_rows),
-            "tool": points(lambda sql, args: query.function(client, sql, args)),
-            "engine": points(by_engine),
-        },
-        "20,000 rows": {
-            "bare": lambda: bare_rows(SELECT_ALL),
-            "tool": lambda: query.function(client, SELECT_ALL),
-            "engine": lambda: by_engine(SELECT_ALL),
-        },
-        "20,000 rows as a stream": {"bare": bare_stream, "tool": by_stream},
-    }
+    return run
 
 
-async def called(prepared: Prepared, client: Any, args: dict[str, Any]) -> Any:
-    """One call as the engine makes it: what goes in and what comes out is checked."""
-    if prepared.takes is not None:
-        args = prepared.takes(args, Context())
-    return prepared.check(await prepared.function(client, **args), args)
+def _bare_fetch(pool: Any) -> Work:
+    async def run() -> int:
+        async with pool.acquire() as connection, connection.cursor() as cursor:
+            await cursor.execute(FETCH)
+            return len(_objects(cursor, await cursor.fetchall()))
+
+    return run
 
 
-async def many(one: Callable[[int], Awaitable[Any]]) -> None:
-    """All the points, so many at once."""
+def _bare_cursor(pool: Any) -> Work:
+    async def run() -> int:
+        count = 0
+        async with pool.acquire() as connection, connection.cursor(SSCursor) as cursor:
+            await cursor.execute(STREAM + " ORDER BY id")
+            while rows := await cursor.fetchmany(5_000):
+                count += len(_objects(cursor, rows))
+        return count
 
-    async def some(first: int) -> None:
-        for number in range(first, POINTS, AT_ONCE):
-            await one(number)
-
-    await asyncio.gather(*(some(first) for first in range(AT_ONCE)))
-
-
-async def compared(works: dict[str, Work]) -> list[str]:
-    """The median of each, in turns, and how much more than the first it is."""
-    taken: dict[str, list[float]] = {name: [] for name in works}
-    for turn in range(ROUNDS + 1):
-        for name, one in works.items():
-            began = perf_counter()
-            await one()
-            if turn:  # the first warms up
-                taken[name].append(perf_counter() - began)
-    least = statistics.median(taken["bare"])
-    medians = {name: statistics.median(times) for name, times in taken.items()}
-    return [f"{n}: {m * 1_000:.0f} ms ({m / least - 1:+.0%})" for n, m in medians.items()]
+    return run
 
 
-if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 3306))
+def _objects(cursor: Any, rows: Any) -> list[dict[str, Any]]:
+    names = [column[0] for column in cursor.description]
+    return [dict(zip(names, row, strict=True)) for row in rows]

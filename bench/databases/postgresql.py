@@ -1,36 +1,34 @@
-"""`python -m bench.databases.postgresql`: PostgreSQL on 127.0.0.1:5432, which trusts `postgres`.
-
-Each workload is run in turns by the bare driver and through the engine, in a database
-of its own that is dropped at the end; the medians and their ratio are printed.
-"""
+"""PostgreSQL on 127.0.0.1:5432, which trusts `postgres`, in a database that is dropped at the end."""
 
 from __future__ import annotations
 
 import asyncio
 import tempfile
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
-from statistics import median
-from time import perf_counter
 from typing import Any
 
 import asyncpg
 
-from bench.measure import check
+from bench.databases.comparing import BARE, COUNT, Race, Work, compare
 from drawloom.chains import load
-from drawloom.connectors.databases.postgresql import copying
+from drawloom.connectors.databases.postgresql import copy_files, copying
 from drawloom.connectors.databases.postgresql.connection import PostgresqlConnection
 from drawloom.doors import Doors
 from drawloom.project import Project
 from drawloom.sdk import Context, Row, Stream
 
 SERVER: dict[str, Any] = {"host": "127.0.0.1", "port": 5432, "user": "postgres", "ssl": False}
-POINTS, WORKERS, POOL, FETCHED, STREAMED, ROUNDS = 2_000, 100, 20, 20_000, 100_000, 5
+POINTS, WORKERS, POOL, FETCHED, STREAMED = 5_000, 100, 20, 20_000, 100_000
+FILED = 1_000_000
 
 POINT = "SELECT id, email, total FROM orders WHERE id = $1"
 FETCH = f"SELECT id, email, total::float8 AS total FROM orders WHERE id <= {FETCHED}"
 STREAM = "SELECT id, email FROM orders"
+EXPORT = (
+    f"SELECT n AS id, 'user' || n || '@example.org' AS email FROM generate_series(1, {FILED}) n"
+)
 POINTS_CHAIN = f"""
 chain: points
 connections: {{db: postgresql}}
@@ -58,21 +56,10 @@ steps:
   counts: {{use: my.count, for_each: "${{steps.rows}}", batch: 5000, with: {{rows: "${{item}}"}}}}
 output: "${{$sum(steps.counts)}}"
 """
-# What is done with the rows is not the stream's: next to nothing.
-TOOLS = '''
-from drawloom.sdk import Json, tool
 
 
-@tool(effect="pure", inline=True, readonly_input=True)
-def count(rows: list[Json]) -> int:
-    """Count rows."""
-    return len(rows)
-'''
-Work = Callable[[], Awaitable[int]]
-
-
-async def main() -> None:
-    """Make the database, measure, print, and drop it."""
+async def measure() -> list[Race]:
+    """Make the database, measure, and drop it."""
     name = f"drawloom_bench_{uuid.uuid4().hex}"
     admin = await asyncpg.connect(**SERVER, database="postgres")
     await admin.execute(f"CREATE DATABASE {name} TEMPLATE template0")
@@ -84,20 +71,23 @@ async def main() -> None:
                 f" FROM generate_series(1, {STREAMED}) AS n; ANALYZE orders;"
                 " CREATE TABLE copies (id int8, email text)"
             )
-            await _through_the_engine(name, pool)
-            await _copies(name, pool)
+            return [
+                *await _through_the_engine(name, pool),
+                await _copies(name, pool),
+                *await _files(name, pool),
+            ]
     finally:
         await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
         await admin.close()
 
 
-async def _through_the_engine(name: str, pool: Any) -> None:
+async def _through_the_engine(name: str, pool: Any) -> list[Race]:
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "drawloom.toml").write_text(
             'tools = ["tools.py"]\n[connections.db]\nkind = "postgresql"\nhost = "127.0.0.1"\nuser = "postgres"\n'
             f'database = "{name}"\nmax_connections = {POOL}\n'
         )
-        (Path(folder) / "tools.py").write_text(TOOLS)
+        (Path(folder) / "tools.py").write_text(COUNT)
         project = Project.find(Path(folder))
         async with project.engine(durability="memory") as engine:
 
@@ -110,12 +100,18 @@ async def _through_the_engine(name: str, pool: Any) -> None:
 
                 return run
 
-            await _race(f"{POINTS} points", POINTS, _bare_points(pool), chain(POINTS_CHAIN))
-            await _race(f"fetch of {FETCHED}", FETCHED, _bare_fetch(pool), chain(FETCH_CHAIN))
-            await _race(f"stream of {STREAMED}", STREAMED, _bare_cursor(pool), chain(STREAM_CHAIN))
+            def race(title: str, count: int, bare: Any, text: str, bound: float) -> Any:
+                ways = {BARE: bare(pool), "engine": chain(text)}
+                return compare(f"{count:,} {title}", count, ways, bound)
+
+            return [
+                await race("point selects", POINTS, _bare_points, POINTS_CHAIN, 1.25),
+                await race("rows fetched", FETCHED, _bare_fetch, FETCH_CHAIN, 1.10),
+                await race("rows streamed", STREAMED, _bare_cursor, STREAM_CHAIN, 1.15),
+            ]
 
 
-async def _copies(name: str, pool: Any) -> None:
+async def _copies(name: str, pool: Any) -> Race:
     rows = [{"id": n, "email": f"user{n}@example.org"} for n in range(STREAMED)]
 
     async def bare() -> int:
@@ -133,7 +129,57 @@ async def _copies(name: str, pool: Any) -> None:
             done = await copying.copy_in(client, "copies", Stream(_chunks(rows)), key)
             return int(done["count"])
 
-        await _race(f"copy of {STREAMED}", STREAMED, bare, ours)
+        ways = {BARE: bare, "tool": ours}
+        return await compare(f"{STREAMED:,} rows copied", STREAMED, ways, 1.15, "tool")
+
+
+async def _files(name: str, pool: Any) -> list[Race]:
+    """As many rows as are worth a file: fewer, and it is the disk's sync that is measured."""
+    with tempfile.TemporaryDirectory() as folder:
+        made = PostgresqlConnection(
+            host="127.0.0.1", user="postgres", database=name, folder=folder
+        )
+        async with made.open(Doors(Path())) as client:
+            path = Path(folder) / "bare"
+            out = {BARE: _bare_export(pool, path), "tool": _export(client)}
+            back = {BARE: _bare_import(pool, path), "tool": _import(client, pool)}
+            return [
+                await compare(f"{FILED:,} rows to a file", FILED, out, 1.15, "tool"),
+                await compare(f"{FILED:,} rows from a file", FILED, back, 1.15, "tool"),
+            ]
+
+
+def _bare_export(pool: Any, path: Path) -> Work:
+    async def run() -> int:
+        done = await pool.copy_from_query(EXPORT, output=path, format="csv", header=True)
+        return int(done.rpartition(" ")[2])
+
+    return run
+
+
+def _export(client: Any) -> Work:
+    async def run() -> int:
+        return int((await copy_files.copy_to_file(client, "ours", sql=EXPORT))["count"])
+
+    return run
+
+
+def _bare_import(pool: Any, path: Path) -> Work:
+    async def run() -> int:
+        await pool.execute("TRUNCATE copies")
+        done = await pool.copy_to_table("copies", source=path, format="csv", header=True)
+        return int(done.rpartition(" ")[2])
+
+    return run
+
+
+def _import(client: Any, pool: Any) -> Work:
+    async def run() -> int:
+        await pool.execute("TRUNCATE copies")
+        key = Context(key=uuid.uuid4().hex)
+        return int((await copy_files.copy_from_file(client, "copies", "ours", key))["count"])
+
+    return run
 
 
 async def _chunks(rows: list[Row]) -> AsyncIterator[list[Row]]:
@@ -173,22 +219,3 @@ def _bare_cursor(pool: Any) -> Work:
         return count
 
     return run
-
-
-async def _race(title: str, expected: int, bare: Work, ours: Work) -> None:
-    taken: dict[str, list[float]] = {"bare": [], "drawloom": []}
-    for _ in range(ROUNDS + 1):  # the first warms up
-        for name, work in (("bare", bare), ("drawloom", ours)):
-            before = perf_counter()
-            found = await work()
-            taken[name].append(perf_counter() - before)
-            check(expected, found)
-    driver, engine = (median(values[1:]) for values in taken.values())
-    print(
-        f"{title:18} bare {driver * 1e3:8.1f} ms   drawloom {engine * 1e3:8.1f} ms"
-        f"   ratio {engine / driver:5.2f}"
-    )
-
-
-if __name__ == "__main__":
-    asyncio.run(main())

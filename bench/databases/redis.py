@@ -1,20 +1,14 @@
-"""Redis: the bare driver, the connector's tool, and the tool as a step of the engine.
-
-Uses the server on 127.0.0.1:6379, and keys of its own, which it deletes.
-"""
+"""Redis on 127.0.0.1:6379, and keys of its own, which it deletes."""
 
 from __future__ import annotations
 
-import asyncio
-import statistics
 import tempfile
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 from redis.asyncio import BlockingConnectionPool, Redis
 
+from bench.databases.comparing import BARE, Race, Work, compare, crowd
 from drawloom.chains import load
 from drawloom.connectors.databases.redis import connector
 from drawloom.connectors.databases.redis.connection import RedisConnection
@@ -22,7 +16,7 @@ from drawloom.doors import Doors
 from drawloom.project import Project
 from drawloom.sdk import Context
 
-CALLS, AT_ONCE, CONNECTIONS, ROWS, KEYS, ROUNDS = 5_000, 100, 20, 20_000, 100_000, 5
+CALLS, AT_ONCE, CONNECTIONS, ROWS, KEYS = 5_000, 100, 20, 20_000, 100_000
 PREFIX = "drawloom-bench:"
 SETTINGS = f"""
 [connections.cache]
@@ -49,75 +43,51 @@ steps:
   rows: {{use: redis.list_range, on: cache, with: {{key: "{PREFIX}rows"}}}}
 output: "${{$count(steps.rows.values)}}"
 """
-Work = Callable[[], Awaitable[object]]
-
-
-async def crowd(call: Work) -> None:
-    """CALLS calls, AT_ONCE of them at a time."""
-    left = iter(range(CALLS))
-
-    async def one() -> None:
-        for _ in left:
-            await call()
-
-    await asyncio.gather(*(one() for _ in range(AT_ONCE)))
-
-
-async def seconds(work: Work) -> float:
-    """The median of a few rounds, behind one that is not counted."""
-    taken = []
-    for _ in range(ROUNDS + 1):
-        began = time.perf_counter()
-        await work()
-        taken.append(time.perf_counter() - began)
-    return statistics.median(taken[1:])
 
 
 def tool(name: str) -> Any:
     return connector.tools[f"redis.{name}"]
 
 
-async def drained(items: AsyncIterator[Any]) -> None:
-    async for _ in items:
-        pass
-
-
-async def compared(bare: Redis, client: Any, engine: Any, project: Project) -> None:
-    gets, fetch = (project.checked_plan(load(text)) for text in (GETS, FETCH))
+async def compared(bare: Redis, client: Any, engine: Any, project: Project) -> list[Race]:
     scan = {"match": f"{PREFIX}key:*"}
-    measured: list[tuple[str, dict[str, Work]]] = [
-        (
-            f"get, {AT_ONCE} at once",
-            {
-                "driver": lambda: crowd(lambda: bare.get(f"{PREFIX}a")),
-                "tool": lambda: crowd(lambda: tool("get")(client, key=f"{PREFIX}a")),
-                "engine": lambda: engine.run(gets, {}),
-            },
+
+    def chain(text: str) -> Work:
+        plan = project.checked_plan(load(text))
+
+        async def run() -> int:
+            return int((await engine.run(plan, {})).output)
+
+        return run
+
+    async def fetched() -> int:
+        return len(await bare.lrange(f"{PREFIX}rows", 0, -1))
+
+    async def scanned() -> int:
+        return len([key async for key in bare.scan_iter(count=1_000, **scan)])
+
+    async def streamed() -> int:
+        chunks = tool("scan")(client, Context(batch=1_000), **scan)
+        return sum([len(chunk.items) async for chunk in chunks])
+
+    gets = {
+        BARE: crowd(CALLS, AT_ONCE, lambda: bare.get(f"{PREFIX}a")),
+        "tool": crowd(CALLS, AT_ONCE, lambda: tool("get")(client, key=f"{PREFIX}a")),
+        "engine": chain(GETS),
+    }
+    return [
+        await compare(f"{CALLS:,} gets", CALLS, gets, 1.25),
+        await compare(
+            f"{ROWS:,} values fetched", ROWS, {BARE: fetched, "engine": chain(FETCH)}, 1.10
         ),
-        (
-            f"fetch {ROWS} values",
-            {
-                "driver": lambda: bare.lrange(f"{PREFIX}rows", 0, -1),
-                "tool": lambda: tool("list_range")(client, key=f"{PREFIX}rows"),
-                "engine": lambda: engine.run(fetch, {}),
-            },
-        ),
-        (
-            f"stream {KEYS} keys",
-            {
-                "driver": lambda: drained(bare.scan_iter(count=1_000, **scan)),
-                "tool": lambda: drained(tool("scan")(client, Context(batch=1_000), **scan)),
-            },
+        await compare(
+            f"{KEYS:,} keys streamed", KEYS, {BARE: scanned, "tool": streamed}, 1.15, "tool"
         ),
     ]
-    for title, ways in measured:
-        taken = {way: await seconds(work) for way, work in ways.items()}
-        for way, time_taken in taken.items():
-            over = time_taken / taken["driver"] - 1
-            print(f"{title:24} {way:8} {time_taken * 1_000:9.1f} ms  {over:+7.1%}")
 
 
-async def main() -> None:
+async def measure() -> list[Race]:
+    """Set the keys, measure, and delete them."""
     pool = BlockingConnectionPool(
         host="127.0.0.1", max_connections=CONNECTIONS, timeout=30, decode_responses=True
     )
@@ -135,13 +105,9 @@ async def main() -> None:
                 made.open(Doors(folder)) as client,
                 project.engine(durability="memory") as engine,
             ):
-                await compared(bare, client, engine, project)
+                return await compared(bare, client, engine, project)
         finally:
             await bare.unlink(f"{PREFIX}a", f"{PREFIX}rows")
             await bare.unlink(*(f"{PREFIX}key:{number}" for number in range(KEYS)))
             await bare.aclose()
             await pool.aclose()
-
-
-if __name__ == "__main__":
-    asyncio.run(main())

@@ -14,6 +14,7 @@ HEAVY = {
     "apsw",
     "asyncmy",
     "asyncpg",
+    "cronsim",
     "cryptography",
     "jlens",
     "jsonpath_rfc9535",
@@ -54,6 +55,7 @@ def modules(*arguments: str) -> set[str]:
 HELP = [
     *(["--help"], ["--version"], ["run", "--help"]),
     *(["secrets", "--help"], ["secrets", "rotate-root", "--help"], ["connections", "--help"]),
+    *(["triggers", "--help"], ["triggers", "next", "--help"]),
 ]
 
 

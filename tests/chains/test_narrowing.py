@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from drawloom.chains.check import check_text
-from drawloom.chains.impact import changed_tool, impact_of, without
+from drawloom.chains.impact import changed_tool, impact_of, with_schemas, without
 from drawloom.chains.loading import load
-from drawloom.sdk import Connector, Json, TypedDict, invalid
+from drawloom.sdk import Chunk, Connector, Json, TypedDict, invalid
 from drawloom.sdk.connection import Connection
 from drawloom.sdk.narrowing import is_written
 
@@ -46,6 +46,21 @@ def _(given: Mapping[str, Any], described: Any) -> dict[str, Any]:
 async def names(client: Any, rows: list[Json]) -> list[str]:
     """Take a list."""
     raise AssertionError("nothing runs in a check")
+
+
+@shop.tool(effect="read")
+async def watch(client: Any, fields: list[str]) -> AsyncIterator[Chunk[dict[str, Json]]]:
+    """Watch things."""
+    raise AssertionError("nothing runs in a check")
+    yield
+
+
+@watch.narrow
+def _(given: Mapping[str, Any], described: Any) -> dict[str, Any]:
+    if lost := [name for name in given["fields"] if name not in (described or given["fields"])]:
+        raise invalid(f"the shop has no {lost[0]!r}", path="/fields")
+    fields = {name: {"type": "array"} for name in given["fields"]}
+    return {"item": {"type": "object", "properties": fields, "additionalProperties": False}}
 
 
 class Tools:
@@ -100,3 +115,32 @@ def test_a_change_elsewhere_in_the_output_breaks_nothing() -> None:
     assert impact_of(chain, Tools(), also) == ()
     found = changed_tool(shop.tools["shop.find"], [without("output", "found")])
     assert {one.step for one in impact_of(chain, Tools(), found)} == {"names", None}
+
+
+STREAM = """
+chain: c
+connections: {s: shop}
+steps:
+  watch: {use: shop.watch, on: s, with: {fields: [hats]}}
+  names: {use: shop.names, on: s, for_each: "${steps.watch}", with: {rows: "${item.FIELD}"}}
+output: "${steps.names}"
+"""
+
+
+def test_the_items_of_a_stream_are_narrowed_too() -> None:
+    def found(field: str, **described: Any) -> list[tuple[str, str]]:
+        every = check_text(STREAM.replace("FIELD", field), Tools(), described=described)
+        return [(one.code, one.pointer) for one in every if one.severity == "error"]
+
+    assert found("hats[0]") == found("hats") == []
+    assert found("caps") == [("unknown-property", "/steps/names/with/rows")]
+    assert found("hats", s=["caps"]) == [("not-in-catalogue", "/steps/watch/with/fields")]
+
+
+def test_a_change_of_the_items_outdates_what_was_told_of_them() -> None:
+    chain = load(STREAM.replace("FIELD", "hats"))
+    tool = shop.tools["shop.watch"]
+    assert impact_of(chain, Tools(), changed_tool(tool, [])) == ()
+    items = {"type": "object", "properties": {}, "additionalProperties": False}
+    changed = changed_tool(tool, [with_schemas({"output": items})])
+    assert [one.step for one in impact_of(chain, Tools(), changed)] == ["names"]

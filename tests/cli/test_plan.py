@@ -248,3 +248,16 @@ steps:
     said = bench.here("plan", "streams.yaml").out
     assert "rows: the stream of rows" in said
     assert not (bench.folder / "a.jsonl").exists()
+
+
+def test_a_stream_of_a_table_is_planned_by_its_rows(planned: Bench) -> None:
+    chain = "chain: p\nconnections: {db: sqlite}\nsteps:\n  rows: {use: sqlite.stream, on: db, with: {table: %s}}\n"
+    (planned.folder / "planned.yaml").write_text(chain % "t")
+    before = tree(planned)
+    [touch] = steps(planned)["rows"]["touches"]
+    assert (touch["does"], touch["what"], touch["count"]) == ("reads", "rows of t", 3)
+    assert tree(planned) == before
+    (planned.folder / "planned.yaml").write_text(chain % "nope")
+    told = planned.here("plan", "planned.yaml", "--json")
+    assert (told.code, told.json["steps"][0]["state"]) == (1, "fails")
+    assert "there is no table 'nope'" in told.json["steps"][0]["why"]

@@ -42,7 +42,7 @@ class Server:
         self.lines.append(Line(len(self.lines)))
         return self.lines[-1]
 
-    def stands(self, line: Line) -> bool:
+    def stands(self, line: Line, lay: float) -> bool:
         return not line.broken
 
     async def answers(self, line: Line) -> bool:

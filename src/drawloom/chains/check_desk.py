@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from drawloom.chains.document import Chain
 from drawloom.chains.findings import MOST_FINDINGS, Finding, Severity, enough, pointer_of
 from drawloom.chains.loading import NO_TOOL
-from drawloom.chains.narrowing import Described, output_of
+from drawloom.chains.narrowing import Described, item_of, output_of
 from drawloom.chains.rules import RULES
 from drawloom.chains.subchains import FindChain
 from drawloom.dataflow.compatibility import SchemaCompat
@@ -109,6 +109,14 @@ class Desk:
                 self._report_refuted(step, exc.failure)
             self._outputs[step] = schema
         return self._outputs[step]
+
+    def item_schema(self, step: str) -> dict[str, Any]:
+        """What an item is of the stream that a step gives."""
+        tool, written = self.tools[step], self.chain.steps[step]
+        try:
+            return item_of(tool, written.with_, written.on, self._described)
+        except ToolError:  # `output_schema` has reported it
+            return item_of(tool, written.with_, written.on)
 
     def _report_refuted(self, step: str, failure: Failure) -> None:
         way = str((failure.details or {}).get("path", "")).split("/")[1:]

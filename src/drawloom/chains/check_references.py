@@ -260,8 +260,8 @@ def _check_fit(
 
 def _of_items(desk: Desk, parts: Way, path: Way) -> Place:
     """What a tool that takes a stream gets: as much as a list of its items tells."""
-    tool: Any = desk.tools[str(parts[1])]
-    return Place(list_of(tool.item_schema) if _takes_stream(desk, path) else None)
+    item = desk.item_schema(str(parts[1])) if _takes_stream(desk, path) else None
+    return Place(None if item is None else list_of(item))
 
 
 def _check_inside_text(desk: Desk, shown: str, schema: Any, path: Way, offset: int) -> None:

@@ -103,7 +103,7 @@ def item_schema(desk: Desk, name: str) -> Any:
         return None
     tool: Any = desk.tools.get(str(path[1])) if path[0] == "steps" else None
     if getattr(tool, "streams", False):
-        item = dict(tool.item_schema)
+        item = desk.item_schema(str(path[1]))
         return item if step.batch is None else list_of(item, step.batch)
     place, _ = place_of(desk, path, View(name))
     if place.schema is None or place.mapped:

@@ -80,13 +80,21 @@ def _still_true(tool: Any, changed: ChangedTool) -> Any:
     narrower = getattr(tool, "narrower", None)
     if narrower is None:
         return None
-    was, is_ = (one.output_schema.get("properties", {}) for one in (tool, changed))
+    was, is_ = map(_fields, (tool, changed))
 
     def narrowed(given: Any, described: Any) -> Any:
         told = narrower(given, described)
         return {name: each for name, each in told.items() if was.get(name) == is_.get(name)}
 
     return narrowed
+
+
+def _fields(tool: Any) -> Mapping[str, Any]:
+    """The schema of each field of the output; of a stream that of its items, as `item`."""
+    if tool.streams:
+        return {"item": tool.item_schema}
+    fields: Mapping[str, Any] = tool.output_schema.get("properties", {})
+    return fields
 
 
 def impact_of(

@@ -38,7 +38,7 @@ RULES: dict[str, str] = {
     "needless-field": "A field has no effect where it stands.",
     "unknown-input": "The tool has no such input.",
     "missing-input": "An input that the tool requires is not given.",
-    "not-in-catalogue": "A step names a table or column that the saved catalogue does not have.",
+    "not-in-catalogue": "The saved catalogue has no such table or column, or refutes the SQL.",
     "wrong-literal": "A value written in the chain does not fit the tool's input.",
     "retry-once": "A `once` tool is tried again only where nothing can have happened.",
     "resources-without-isolation": "Limits on a tool that has no process of its own limit nothing.",

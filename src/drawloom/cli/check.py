@@ -36,7 +36,7 @@ def check(
         Parameter(
             name="--catalogue",
             negative="",
-            help="[SLOT=]FILE: what a database holds, as its tool `catalogue` told.",
+            help="[SLOT=]FILE: what a database holds, as `connections describe` told.",
         ),
     ] = None,
     json: AsJson = False,
@@ -49,8 +49,8 @@ def check(
 
     All findings are shown at once, each with its place, the line and what to do.
     With --catalogue the tables and columns that steps name are checked, and their rows
-    have types. `drawloom tools call postgresql.catalogue > FILE` saves one; without
-    SLOT it is of every connection of that kind.
+    have types, those of SQL too. `drawloom connections describe NAME CHAIN > FILE` saves
+    one; without SLOT it is of every connection of that kind.
 
     Exit codes: 0 no errors (warnings may be), 1 errors, 2 a file that is no chain.
 

@@ -124,6 +124,33 @@ def list_(*, json: AsJson = False, project: ProjectFolder = None) -> int:
 
 
 @connections.command
+def describe(
+    name: Name,
+    files: Annotated[
+        tuple[Path, ...], Parameter(name="FILE", help="Chains whose SQL is described, too.")
+    ] = (),
+    /,
+    *,
+    project: ProjectFolder = None,
+) -> int:
+    """Print what a connection's database holds, as JSON, for `drawloom check --catalogue`.
+
+    That is tables and columns with their types, and nothing of the connection's settings.
+    Of the SQL that steps of the chains have written out, the server tells which columns and
+    types it gives, or why it refuses it: it is prepared, and never run.
+
+    Exit codes: 0 it was told, 1 the server cannot be asked, 2 no such connection or chain.
+
+    For example:
+      drawloom connections describe db chain.yaml > shop.json
+      drawloom check chain.yaml --catalogue shop.json
+    """
+    from drawloom.cli.describing import describe_connection
+
+    return describe_connection(project_of(project, *files[:1]), name, files)
+
+
+@connections.command
 def show(name: Name, /, *, json: AsJson = False, project: ProjectFolder = None) -> int:
     """Show a connection: its settings, and where its secrets are kept; never a secret.
 

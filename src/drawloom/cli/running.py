@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import re
 import signal
 import sys
@@ -78,6 +79,7 @@ def run_id(given: str | None) -> str:
 
 def run_job(engine: Engine, job: Job) -> int:
     """Run it; the exit code."""
+    gc.freeze()  # what is loaded by now stays: a fifth of the time of many calls was its collector's
     return asyncio.run(_run(engine, job))
 
 

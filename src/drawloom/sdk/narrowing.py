@@ -4,10 +4,14 @@
     def _(given: Mapping[str, Any], described: Any) -> Mapping[str, Any]: ...
 
 A narrower gives a JSON Schema (2020-12) for each field of the output that it knows
-better. *given* is the step's `with` as it is written, references and all; *described*
-is what the connector's own tool told of its service (a catalogue of tables, say), or
-None. It opens nothing. What *described* proves wrong in *given* it raises as a
-`ToolError` (invalid), with the place as `path` in its details.
+better; of a tool that streams for its items, as `item`. *given* is the step's `with` as
+it is written, references and all; *described* is what the connector's own tool
+`catalogue` told of its service (its tables, say), or None. It opens nothing. What
+*described* proves wrong in *given* it raises as a `ToolError` (invalid), with the place
+as `path` in its details.
+
+A `catalogue` that takes `statements` is given the texts of all parameters `sql` of the
+chains that `drawloom connections describe` is asked for.
 """
 
 from __future__ import annotations

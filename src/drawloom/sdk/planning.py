@@ -10,7 +10,7 @@ the client, and changes nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
 Does: TypeAlias = Literal["reads", "creates", "changes", "deletes", "sends", "runs"]
@@ -29,3 +29,10 @@ class Touch:
     count: int | None = None
     estimated: bool = False
     more: Mapping[str, Any] = field(default_factory=dict)
+
+
+def for_each_of(count: int, touches: list[Touch]) -> list[Touch]:
+    """What the same statement touches that is run for *count* lists of values."""
+    return [
+        replace(one, what=f"{one.what}, for each of {count} lists of values") for one in touches
+    ]

@@ -82,8 +82,8 @@ class Server(Protocol[C]):
     async def connect(self) -> C:
         """A new connection, ready for use."""
 
-    def stands(self, connection: C) -> bool:
-        """Whether nothing was heard of its end. Asks nobody."""
+    def stands(self, connection: C, lay: float) -> bool:
+        """Whether nothing was heard of its end. Asks nobody. *lay*: seconds that it lay unused."""
 
     async def answers(self, connection: C) -> bool:
         """Whether the server still answers on it. Must not raise for a connection that is broken."""
@@ -96,6 +96,110 @@ class Server(Protocol[C]):
 
     def failure(self, exc: Exception) -> Failure:
         """Why it could not be reached, in words that name the place."""
+
+
+class Places:
+    """So many places. Who comes when all are taken waits in turn, for so many seconds at most.
+
+    As a semaphore with a timeout, but all who wait share one timer: they wait equally long,
+    so the first in the queue is the first whose time is over. *full* is what is raised then.
+    """
+
+    def __init__(self, most: int, patience: float, full: Callable[[], Exception]) -> None:
+        self.waiting = 0
+        self.watch: Callable[[], None] | None = None  # told when somebody waits, or nobody more
+        self._free = most  # while there are some, nobody waits
+        self._patience = patience
+        self._full = full
+        self._queue: deque[tuple[asyncio.Future[None], float]] = deque()  # and the deadlines
+        self._timer: asyncio.TimerHandle | None = None
+
+    def take(self) -> bool:
+        """Take a place if there is one."""
+        if self._free:
+            self._free -= 1
+            return True
+        return False
+
+    async def turn(self) -> None:
+        """Wait for a place, which whoever leaves one hands to the first in the queue."""
+        loop = asyncio.get_running_loop()
+        place = loop.create_future()
+        self._queue.append((place, loop.time() + self._patience))
+        if self._timer is None:
+            self._timer = loop.call_at(self._queue[0][1], self._expire)
+        self.waiting += 1
+        if self.waiting == 1 and self.watch is not None:
+            self.watch()
+        try:
+            await place
+        except BaseException:
+            if place.done() and not place.cancelled() and place.exception() is None:
+                self.leave()  # it came just as we were cancelled
+            raise
+        finally:
+            self.waiting -= 1
+            if not self.waiting and self.watch is not None:
+                self.watch()
+
+    def leave(self) -> None:
+        """Give a place back."""
+        while self._queue:
+            place, _ = self._queue.popleft()
+            if not place.done():
+                place.set_result(None)
+                return
+        self._free += 1
+
+    def stop(self) -> None:
+        """End the timer."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _expire(self) -> None:
+        self._timer = None
+        loop = asyncio.get_running_loop()
+        while self._queue:
+            place, deadline = self._queue[0]
+            if not place.done() and deadline > loop.time():
+                self._timer = loop.call_at(deadline, self._expire)
+                return
+            self._queue.popleft()
+            if not place.done():
+                place.set_exception(self._full())
+
+
+class Reports:
+    """Tells who watches how a pool stands, after changes, and a few times a second at most."""
+
+    def __init__(self, state: Callable[[], PoolState]) -> None:
+        self._state = state
+        self._told: Callable[[PoolState], None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._reported: PoolState | None = None
+
+    def watch(self, told: Callable[[PoolState], None]) -> None:
+        """Have *told* called with the state: now, and after changes."""
+        self._told = told
+        self.changed()
+
+    def changed(self) -> None:
+        """Say that the state may be another now."""
+        if self._told is not None and self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(REPORT, self._tell)
+
+    def stop(self) -> None:
+        """Tell no more."""
+        self._told = None
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _tell(self) -> None:
+        self._timer = None
+        state = self._state()
+        if self._told is not None and state != self._reported:
+            self._reported = state
+            self._told(state)
 
 
 @dataclass(slots=True, eq=False)
@@ -114,20 +218,16 @@ class Pool(Generic[C]):
         self._server = server
         self._limits = limits
         self._most = max(limits.max_connections, limits.min_connections)
-        self._places = self._most  # not taken; while there are some, nobody waits
-        self._queue: deque[tuple[asyncio.Future[None], float]] = deque()  # and their deadlines
-        self._expiry: asyncio.TimerHandle | None = None
+        self._places = Places(self._most, limits.acquire_timeout, self._full)
         self._free: deque[Pooled[C]] = deque()  # the right one was used last
         self._taken: set[Pooled[C]] = set()
         self._leaving: set[asyncio.Task[None]] = set()
-        self._waiting = 0
         self._filled = limits.min_connections == 0
         self._closed = False
         self._all_back = asyncio.Event()
         self._sweep: asyncio.TimerHandle | None = None
-        self._told: Callable[[PoolState], None] | None = None
-        self._report: asyncio.TimerHandle | None = None
-        self._reported: PoolState | None = None
+        self._reports = Reports(lambda: self.state)
+        self._places.watch = self._reports.changed
 
     @property
     def most(self) -> int:
@@ -138,13 +238,12 @@ class Pool(Generic[C]):
     def state(self) -> PoolState:
         """How full it is, at this moment."""
         idle = len(self._free)
-        return PoolState(idle + len(self._taken), idle, self._waiting)
+        return PoolState(idle + len(self._taken), idle, self._places.waiting)
 
     def watch(self, told: Callable[[PoolState], None]) -> None:
         """Have *told* called with the state: now, and after changes of the size or of whether
         calls wait, a few times a second at most."""
-        self._told = told
-        self._changed()
+        self._reports.watch(told)
 
     async def acquire(self) -> Pooled[C]:
         """A sound connection, which must be given back with `release`.
@@ -152,14 +251,12 @@ class Pool(Generic[C]):
         Raises `ToolError` (harmless, for nothing was asked of the server): throttled where none
         came free in time, else why the server cannot be reached.
         """
-        if self._places:
-            self._places -= 1
-        else:
-            await self._turn()
+        if not self._places.take():
+            await self._places.turn()
         try:
             one = self._young() or await self._sound()
         except BaseException as exc:
-            self._vacate()
+            self._places.leave()
             if isinstance(exc, Exception):
                 raise ToolError(self.unreachable(exc)) from exc
             raise
@@ -170,7 +267,7 @@ class Pool(Generic[C]):
         """Give *one* back. Unless *keep*, it is closed: nobody knows in what state it is."""
         self._taken.discard(one)
         one.used = time.monotonic()
-        if not keep or not self._server.stands(one.connection):
+        if not keep or not self._server.stands(one.connection, 0.0):
             self._drop(one)
         elif self._closed or one.used - one.made > self._limits.lifetime:
             self._leave(one)
@@ -178,17 +275,17 @@ class Pool(Generic[C]):
             self._free.append(one)
             if self._sweep is None:
                 self._sweep_later()
-        self._vacate()
+        self._places.leave()
         if not self._taken:
             self._all_back.set()
 
     async def close(self, patience: float) -> None:
         """Close every connection, after *patience* seconds for what still runs."""
         self._closed = True  # what comes back is not kept
-        for timer in (self._sweep, self._report, self._expiry):
-            if timer is not None:
-                timer.cancel()
-        self._told = None
+        self._places.stop()
+        self._reports.stop()
+        if self._sweep is not None:
+            self._sweep.cancel()
         if self._taken:
             self._all_back.clear()
             try:
@@ -212,54 +309,12 @@ class Pool(Generic[C]):
         message = f"{self._server.place}: {failure.message}"
         return replace(failure, message=message, harmless=True)
 
-    async def _turn(self) -> None:
-        """Wait for a place, which whoever leaves one hands to the first in the queue."""
-        loop = asyncio.get_running_loop()
-        place = loop.create_future()
-        self._queue.append((place, loop.time() + self._limits.acquire_timeout))
-        if self._expiry is None:
-            self._expiry = loop.call_at(self._queue[0][1], self._expire)
-        self._waiting += 1
-        if self._waiting == 1:
-            self._changed()
-        try:
-            await place
-        except BaseException:
-            if place.done() and not place.cancelled() and place.exception() is None:
-                self._vacate()  # it came just as we were cancelled
-            raise
-        finally:
-            self._waiting -= 1
-            if not self._waiting:
-                self._changed()
-
-    def _vacate(self) -> None:
-        while self._queue:
-            place, _ = self._queue.popleft()
-            if not place.done():
-                place.set_result(None)
-                return
-        self._places += 1
-
-    def _expire(self) -> None:
-        """End the wait of those whose time is over: all wait equally long, so they stand first."""
-        self._expiry = None
-        loop = asyncio.get_running_loop()
-        while self._queue:
-            place, deadline = self._queue[0]
-            if not place.done() and deadline > loop.time():
-                self._expiry = loop.call_at(deadline, self._expire)
-                return
-            self._queue.popleft()
-            if not place.done():
-                place.set_exception(ToolError(self._full()))
-
-    def _full(self) -> Failure:
+    def _full(self) -> ToolError:
         message = (
             f"no connection to {self._server.place} came free in time (the pool has "
             f"{self._most} at most); raise max_connections, or lower the step's concurrency"
         )
-        return Failure(FailureKind.THROTTLED, message, harmless=True)
+        return ToolError(Failure(FailureKind.THROTTLED, message, harmless=True))
 
     def _young(self) -> Pooled[C] | None:
         """The freshest, if it was used just now: the common case needs no waiting."""
@@ -270,7 +325,7 @@ class Pool(Generic[C]):
         if (
             now - one.used < QUIET
             and now - one.made <= self._limits.lifetime
-            and self._server.stands(one.connection)
+            and self._server.stands(one.connection, now - one.used)
         ):
             return self._free.pop()
         return None
@@ -281,9 +336,10 @@ class Pool(Generic[C]):
             await self._fill()
         while self._free:
             one = self._free.pop()
-            if not self._server.stands(one.connection):
+            now = time.monotonic()
+            if not self._server.stands(one.connection, now - one.used):
                 self._drop(one)
-            elif time.monotonic() - one.made > self._limits.lifetime:
+            elif now - one.made > self._limits.lifetime:
                 self._leave(one)
             elif await self._answers(one):
                 return one
@@ -315,18 +371,18 @@ class Pool(Generic[C]):
             told = f"{self._server.place}: not reached in {self._limits.connect_timeout:g} s"
             raise ToolError(Failure(FailureKind.TRANSIENT, told, harmless=True)) from None
         now = time.monotonic()
-        self._changed()
+        self._reports.changed()
         return Pooled(connection, now, now)
 
     def _drop(self, one: Pooled[C]) -> None:
         self._server.drop(one.connection)
-        self._changed()
+        self._reports.changed()
 
     def _leave(self, one: Pooled[C]) -> None:
         task = asyncio.create_task(self._server.close(one.connection))
         self._leaving.add(task)
         task.add_done_callback(self._leaving.discard)
-        self._changed()
+        self._reports.changed()
 
     def _sweep_later(self) -> None:
         loop = asyncio.get_running_loop()
@@ -341,15 +397,3 @@ class Pool(Generic[C]):
                 self._sweep_later()
                 return
             self._leave(self._free.popleft())
-
-    def _changed(self) -> None:
-        if self._told is not None and self._report is None:
-            loop = asyncio.get_running_loop()
-            self._report = loop.call_later(REPORT, self._tell)
-
-    def _tell(self) -> None:
-        self._report = None
-        state = self.state
-        if self._told is not None and state != self._reported:
-            self._reported = state
-            self._told(state)

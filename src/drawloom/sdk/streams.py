@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
-from typing import Any, Final, Generic, TypeVar, get_args, get_origin
+from typing import Annotated, Any, Final, Generic, TypeVar, get_args, get_origin
 
 T = TypeVar("T")
 
@@ -82,7 +82,9 @@ class Stream(Generic[T]):
 
 
 def item_of(annotation: Any) -> Any:
-    """The type of the items where *annotation* is `Stream[…]`; None where it is none."""
+    """The type of the items where *annotation* is `Stream[…]`, also within `Annotated`; else None."""
+    if get_origin(annotation) is Annotated:
+        annotation = get_args(annotation)[0]
     if annotation is Stream:
         return Any
     if get_origin(annotation) is not Stream:

@@ -12,6 +12,7 @@ from drawloom.connectors.databases.mongodb import (
     inserting,
     operations,
     planning,
+    planning_files,
     streaming,
     watching,
 )
@@ -27,6 +28,7 @@ __all__ = [
     "inserting",
     "operations",
     "planning",
+    "planning_files",
     "streaming",
     "watching",
 ]

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from drawloom.connectors.databases.mongodb.changing import Args
 from drawloom.connectors.databases.mongodb.connection import connector
-from drawloom.connectors.databases.mongodb.filters import Language, field_name
+from drawloom.connectors.databases.mongodb.filters import field_name
 from drawloom.connectors.databases.mongodb.finding import Documents
 from drawloom.connectors.databases.mongodb.inserting import Collection
 from drawloom.connectors.databases.mongodb.pipelines import reading_pipeline, writing_pipeline
@@ -33,7 +33,7 @@ class Done(TypedDict):
     done: bool
 
 
-@connector.tool(effect="read")
+@connector.tool(effect="read", encoded=True)
 async def aggregate(
     client: Client,
     collection: Collection,
@@ -48,12 +48,13 @@ async def aggregate(
     a field or an operator; in `$match` it stands under its operator. Bounded as
     `mongodb.find` is.
     """
-    stages = reading_pipeline(pipeline, Language(client.javascript), args or {})
+    stages = reading_pipeline(pipeline, client.language, args or {})
     most = client.settings.max_documents if limit is None else limit
-    cursor = await client.collection(collection).aggregate(
-        stages, allowDiskUse=disk, maxTimeMS=client.max_time
-    )
-    async with cursor:
+    target = client.collection(collection)
+    async with (
+        client.turns,
+        await target.aggregate(stages, allowDiskUse=disk, maxTimeMS=client.max_time) as cursor,
+    ):
         found = await cursor.to_list(most + 1)
     if limit is None:
         client.within(len(found))
@@ -61,7 +62,7 @@ async def aggregate(
     return {"documents": documents, "count": len(documents), "truncated": len(found) > most}
 
 
-@connector.tool(effect="read")
+@connector.tool(effect="read", encoded=True)
 async def stream_aggregate(
     client: Client,
     collection: Collection,
@@ -76,7 +77,7 @@ async def stream_aggregate(
     The key is the cursor: after a crash the pipeline runs again, and goes on behind
     the last result that was had. Its values are unique and no lists.
     """
-    stages = reading_pipeline(pipeline, Language(client.javascript), args or {})
+    stages = reading_pipeline(pipeline, client.language, args or {})
     field_name(key, "key")
     if context.after is not None:
         rest = behind(key, to_bson(context.after["key"], "cursor"))
@@ -104,9 +105,7 @@ async def aggregate_into(
     It is `once`: what it reads may have changed when it is repeated, and `$merge`
     may add to what it has added.
     """
-    stages: list[dict[str, Any]] = writing_pipeline(
-        pipeline, Language(client.javascript), args or {}
-    )
+    stages: list[dict[str, Any]] = writing_pipeline(pipeline, client.language, args or {})
     cursor = await client.collection(collection).aggregate(stages, allowDiskUse=disk)
     await cursor.close()
     return {"done": True}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field
 
 from drawloom.connectors.databases.mongodb.connection import connector
-from drawloom.connectors.databases.mongodb.filters import Language, filter_of
+from drawloom.connectors.databases.mongodb.filters import filter_of
 from drawloom.connectors.databases.mongodb.finding import (
     Filter,
     OneDocument,
@@ -74,13 +75,8 @@ async def update_one(
     It is `once`: `$inc` and `$push` add again when they are repeated, and a filter
     that the change itself makes untrue finds another document.
     """
-    done = await client.collection(collection).update_one(
-        filter_for(client, filter),
-        update_of(update, Language(client.javascript), args),
-        upsert=upsert,
-        array_filters=array_filters_of(array_filters, client),
-    )
-    return _updated(done)
+    change = change_of(client, update, args, array_filters)
+    return await _updated(client, client.collection(collection).update_one, filter, change, upsert)
 
 
 @connector.tool(effect="once")
@@ -94,13 +90,10 @@ async def update_many(
     args: Args = None,
 ) -> Updated:
     """Change every document that fits a filter; they are no transaction."""
-    done = await client.collection(collection).update_many(
-        filter_for(client, filter),
-        update_of(update, Language(client.javascript), args),
-        upsert=upsert,
-        array_filters=array_filters_of(array_filters, client),
+    change = change_of(client, update, args, array_filters)
+    return await _updated(
+        client, client.collection(collection).update_many, filter, change, upsert
     )
-    return _updated(done)
 
 
 @connector.tool(effect="once")
@@ -112,10 +105,10 @@ async def replace_one(
     It is `once`: repeated, the filter may find another one. `mongodb.upsert` can
     be repeated.
     """
-    done = await client.collection(collection).replace_one(
-        filter_for(client, filter), stored(replacement, "replacement"), upsert=upsert
+    change = {"replacement": stored(replacement, "replacement")}
+    return await _updated(
+        client, client.collection(collection).replace_one, filter, change, upsert
     )
-    return _updated(done)
 
 
 @connector.tool(effect="idempotent")
@@ -137,7 +130,8 @@ async def upsert(
     async for some in documents.chunks():
         rows = [(n, stored(one, f"documents[{n}]")) for n, one in enumerate(some, count)]
         writes = [ReplaceOne(_key_of(one, key, n), one, upsert=True) for n, one in rows]
-        done = await target.bulk_write(writes, ordered=True)
+        async with client.turns:
+            done = await target.bulk_write(writes, ordered=True)
         count += len(rows)
         inserted += done.upserted_count
     return {"count": count, "inserted": inserted}
@@ -150,15 +144,13 @@ async def delete_one(client: Client, collection: Collection, filter: Row) -> Del
     It is `once`: repeated, it would delete the next. `mongodb.delete_many` by a
     key can be repeated.
     """
-    done = await client.collection(collection).delete_one(filter_for(client, filter))
-    return {"deleted": done.deleted_count}
+    return await _deleted(client, client.collection(collection).delete_one, filter)
 
 
 @connector.tool(effect="idempotent")
 async def delete_many(client: Client, collection: Collection, filter: Row) -> Deleted:
     """Delete every document that fits a filter; {} is all of them."""
-    done = await client.collection(collection).delete_many(filter_for(client, filter))
-    return {"deleted": done.deleted_count}
+    return await _deleted(client, client.collection(collection).delete_many, filter)
 
 
 @connector.tool(effect="once")
@@ -175,16 +167,10 @@ async def find_one_and_update(
     args: Args = None,
 ) -> OneDocument:
     """Change the first document that fits, and give it as it was before or is after."""
-    found = await client.collection(collection).find_one_and_update(
-        filter_for(client, filter),
-        update_of(update, Language(client.javascript), args),
-        projection_of(projection, client),
-        sort_of(sort),
-        upsert=upsert,
-        return_document=returns == "after",
-        array_filters=array_filters_of(array_filters, client),
-    )
-    return _one(found)
+    change = change_of(client, update, args, array_filters)
+    change |= {"upsert": upsert, "return_document": returns == "after"}
+    call = client.collection(collection).find_one_and_update
+    return await _one(client, call, filter, sort, projection, change)
 
 
 @connector.tool(effect="once")
@@ -199,15 +185,10 @@ async def find_one_and_replace(
     returns: Returned = "before",
 ) -> OneDocument:
     """Replace the first document that fits, and give the old or the new one."""
-    found = await client.collection(collection).find_one_and_replace(
-        filter_for(client, filter),
-        stored(replacement, "replacement"),
-        projection_of(projection, client),
-        sort_of(sort),
-        upsert=upsert,
-        return_document=returns == "after",
-    )
-    return _one(found)
+    change: dict[str, Any] = {"replacement": stored(replacement, "replacement")}
+    change |= {"upsert": upsert, "return_document": returns == "after"}
+    call = client.collection(collection).find_one_and_replace
+    return await _one(client, call, filter, sort, projection, change)
 
 
 @connector.tool(effect="once")
@@ -219,20 +200,30 @@ async def find_one_and_delete(
     projection: Projection = None,
 ) -> OneDocument:
     """Delete the first document that fits, and give it: a queue's way to take the next."""
-    found = await client.collection(collection).find_one_and_delete(
-        filter_for(client, filter), projection_of(projection, client), sort_of(sort)
-    )
-    return _one(found)
+    call = client.collection(collection).find_one_and_delete
+    return await _one(client, call, filter, sort, projection, {})
 
 
-def array_filters_of(given: list[Row] | None, client: Client) -> list[dict[str, Any]] | None:
-    language = Language(client.javascript)
-    if given is None:
-        return None
-    return [filter_of(one, language, f"array_filters[{n}]") for n, one in enumerate(given)]
+def change_of(
+    client: Client, update: Row | list[Row], args: Row | None, array_filters: list[Row] | None
+) -> dict[str, Any]:
+    """What the driver's updates take, by name."""
+    language = client.language
+    filters = array_filters and [
+        filter_of(one, language, f"array_filters[{n}]") for n, one in enumerate(array_filters)
+    ]
+    return {"update": update_of(update, language, args), "array_filters": filters}
 
 
-def _updated(done: Any) -> Updated:
+Call: TypeAlias = Callable[..., Awaitable[Any]]  # one of the driver's own functions
+
+
+async def _updated(
+    client: Client, call: Call, filter: Row, change: dict[str, Any], upsert: bool
+) -> Updated:
+    fitting = filter_for(client, filter)
+    async with client.turns:
+        done = await call(fitting, **change, upsert=upsert)
     return {
         "matched": done.matched_count,
         "modified": done.modified_count,
@@ -240,7 +231,25 @@ def _updated(done: Any) -> Updated:
     }
 
 
-def _one(found: dict[str, Any] | None) -> OneDocument:
+async def _deleted(client: Client, call: Call, filter: Row) -> Deleted:
+    fitting = filter_for(client, filter)
+    async with client.turns:
+        done = await call(fitting)
+    return {"deleted": done.deleted_count}
+
+
+async def _one(
+    client: Client,
+    call: Call,
+    filter: Row | None,
+    sort: Row | None,
+    projection: Row | None,
+    change: dict[str, Any],
+) -> OneDocument:
+    fitting, order = filter_for(client, filter), sort_of(sort)
+    shown = projection_of(projection, client)
+    async with client.turns:
+        found = await call(fitting, **change, projection=shown, sort=order)
     return {"document": from_bson(found), "found": found is not None}
 
 

@@ -72,14 +72,17 @@ class MongodbConnection(Connection):
         from pymongo import AsyncMongoClient
 
         from drawloom.connectors.databases.mongodb.client import Client
+        from drawloom.connectors.databases.mongodb.pool_watch import PoolWatch
 
+        pool = PoolWatch(self.max_connections)
         folder = self.folder and doors.folder(self.folder, max_bytes=self.max_file_bytes)
         driver: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(
-            **driver_options(self, doors.root)
+            **driver_options(self, doors.root), event_listeners=[pool]
         )
         try:
-            yield Client(self, driver, folder or None)
+            yield Client(self, driver, folder or None, pool)
         finally:
+            pool.stop()
             await driver.close()
 
     async def check(self, client: Client) -> dict[str, Any]:
@@ -134,13 +137,21 @@ def _milliseconds(seconds: float | None) -> int | None:
 
 
 def _login(settings: MongodbConnection) -> dict[str, Any]:
+    from pymongo.saslprep import saslprep
+
     if settings.user is None:
         return {}
     if settings.password is None:
         raise ConnectionUnusable("a user needs a password: give `password` by reference")
+    password = settings.password.open_secret()
+    try:
+        saslprep(password)
+    except ValueError:
+        told = "no password may hold a line end or another control character, and this one does"
+        raise ConnectionUnusable(told) from None
     return {
         "username": settings.user,
-        "password": settings.password.open_secret(),
+        "password": password,
         "authSource": settings.auth_database,
     }
 

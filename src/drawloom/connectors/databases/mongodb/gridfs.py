@@ -83,7 +83,7 @@ async def gridfs_upload(
     The file's id is made from the call's own key, so that a call which is made
     again after a crash stores it once.
     """
-    pieces = _one(_decoded(content, "content"))
+    pieces = _one(decoded(content, "content"))
     return await _upload(client, name, pieces, context.key, metadata, bucket)
 
 
@@ -115,8 +115,8 @@ async def gridfs_upload_stream(
 
     `mongodb.gridfs_stream` gives such pieces.
     """
-    decoded = _decoded_pieces(pieces)
-    return await _upload(client, name, decoded, context.key, metadata, bucket)
+    content = _decoded_pieces(pieces)
+    return await _upload(client, name, content, context.key, metadata, bucket)
 
 
 @connector.tool(effect="read")
@@ -124,7 +124,7 @@ async def gridfs_download(
     client: Client, name: Name, revision: Revision = -1, bucket: Bucket = "fs"
 ) -> Content:
     """Give a file as base64; one over the connection's `max_bytes` is an error."""
-    found = await _described(client, bucket, name, revision)
+    found = await described(client, bucket, name, revision)
     most = client.settings.max_bytes
     if found["length"] > most:
         raise invalid(
@@ -148,7 +148,7 @@ async def gridfs_download_file(
 
     It appears whole or not at all.
     """
-    found = await _described(client, bucket, name, revision)
+    found = await described(client, bucket, name, revision)
     source = await _bucket(client, bucket).open_download_stream(found["_id"])
     async with _in_thread(client.folder.replace(path)) as file:
         while piece := await source.readchunk():
@@ -172,7 +172,7 @@ async def gridfs_stream(
     # The one that was begun with, whatever has been uploaded since.
     after = context.after or {"id": None, "piece": 0}
     if after["id"] is None:
-        found = await _described(client, bucket, name, revision)
+        found = await described(client, bucket, name, revision)
     else:
         found = await _by_id(client, bucket, after["id"])
     chunks = client.database[f"{checked_name(bucket)}.chunks"]
@@ -257,7 +257,8 @@ async def _upload(
     return {"id": from_bson(file_id), "name": name, "bytes": size}
 
 
-async def _described(client: Client, bucket: str, name: str, revision: int) -> dict[str, Any]:
+async def described(client: Client, bucket: str, name: str, revision: int) -> dict[str, Any]:
+    """The document that describes a file. Raises `ToolError` (missing)."""
     up = revision >= 0
     cursor = client.database[f"{checked_name(bucket)}.files"].find(
         {"filename": {"$eq": name}},
@@ -284,7 +285,8 @@ def _stored(found: dict[str, Any]) -> Stored:
     return {"id": from_bson(found["_id"]), "name": found["filename"], "bytes": size}
 
 
-def _decoded(text: str, where: str) -> bytes:
+def decoded(text: str, where: str) -> bytes:
+    """The bytes. Raises `ToolError` (invalid) naming the place."""
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as exc:
@@ -303,7 +305,7 @@ async def _pieces(file: Any) -> AsyncIterator[bytes]:
 async def _decoded_pieces(pieces: Stream[str]) -> AsyncIterator[bytes]:
     number = 0
     async for piece in pieces:
-        yield _decoded(piece, f"pieces[{number}]")
+        yield decoded(piece, f"pieces[{number}]")
         number += 1
 
 

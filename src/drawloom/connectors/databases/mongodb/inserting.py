@@ -49,7 +49,7 @@ async def insert_one(
     that differs is a `conflict`.
     """
     made = _with_id(stored(document), context.key, 0)
-    await _insert(client.collection(collection), [made])
+    await _insert(client, client.collection(collection), [made])
     return {"id": from_bson(made["_id"])}
 
 
@@ -73,7 +73,7 @@ async def insert_many(
             _with_id(stored(one, f"documents[{n}]"), context.key, n)
             for n, one in enumerate(some, count)
         ]
-        await _insert(target, made)
+        await _insert(client, target, made)
         count += len(made)
         if count <= _TOLD:
             ids += [from_bson(one["_id"]) for one in made]
@@ -93,14 +93,17 @@ def _with_id(made: dict[str, Any], key: str, place: int) -> dict[str, Any]:
     return {"_id": ObjectId(digest), **made}
 
 
-async def _insert(collection: AsyncCollection[dict[str, Any]], made: list[dict[str, Any]]) -> None:
+async def _insert(
+    client: Client, collection: AsyncCollection[dict[str, Any]], made: list[dict[str, Any]]
+) -> None:
     """Insert what is not there; what is there must be what is inserted."""
     from pymongo.errors import BulkWriteError
 
-    try:
-        await collection.insert_many(made, ordered=False)
-    except BulkWriteError as exc:
-        await _settle(collection, made, exc)
+    async with client.turns:
+        try:
+            await collection.insert_many(made, ordered=False)
+        except BulkWriteError as exc:
+            await _settle(collection, made, exc)
 
 
 async def _settle(

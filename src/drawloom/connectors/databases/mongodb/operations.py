@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, NotRequired
 
-from drawloom.connectors.databases.mongodb.changing import array_filters_of
+from drawloom.connectors.databases.mongodb.changing import change_of
 from drawloom.connectors.databases.mongodb.connection import connector
-from drawloom.connectors.databases.mongodb.filters import Language
 from drawloom.connectors.databases.mongodb.finding import filter_for
 from drawloom.connectors.databases.mongodb.inserting import Collection
-from drawloom.connectors.databases.mongodb.updates import update_of
 from drawloom.connectors.databases.mongodb.values import document as stored
 from drawloom.connectors.databases.mongodb.values import from_bson
 from drawloom.errors import invalid
@@ -80,11 +78,12 @@ async def bulk_write(
     With `ordered` those behind one that fails are not tried, without it they are.
     A failure says how far it came. Give an `_id` where an insert may be repeated.
     """
-    writes = [_write(one, client, f"operations[{n}]") for n, one in enumerate(operations)]
+    writes = [checked_write(one, client, f"operations[{n}]") for n, one in enumerate(operations)]
     target = client.collection(collection)
     if not writes:
         return {"inserted": 0, "matched": 0, "modified": 0, "deleted": 0, "upserted_ids": {}}
-    return _written(await target.bulk_write(writes, ordered=ordered))
+    async with client.turns:
+        return _written(await target.bulk_write(writes, ordered=ordered))
 
 
 @connector.tool(effect="once")
@@ -96,17 +95,21 @@ async def transaction(client: Client, operations: list[OperationOn]) -> Committe
     the outcome not known.
     """
     writes = [
-        (client.collection(one["collection"]), _write(one, client, f"operations[{n}]"))
+        (client.collection(one["collection"]), checked_write(one, client, f"operations[{n}]"))
         for n, one in enumerate(operations)
     ]
-    async with client.driver.start_session() as session, await session.start_transaction():
+    async with (
+        client.turns,
+        client.driver.start_session() as session,
+        await session.start_transaction(),
+    ):
         done = [
             _written(await target.bulk_write([write], session=session)) for target, write in writes
         ]
     return {"operations": done}
 
 
-def _write(given: Any, client: Client, where: str) -> Any:
+def checked_write(given: Any, client: Client, where: str) -> Any:
     """The driver's form of an operation. Raises `ToolError` (invalid) naming the place."""
     import pymongo
 
@@ -122,9 +125,8 @@ def _write(given: Any, client: Client, where: str) -> Any:
         replacement = stored(given["replacement"], f"{where}.replacement")
         return pymongo.ReplaceOne(filter, replacement, upsert=upsert)
     make = {"update_one": pymongo.UpdateOne, "update_many": pymongo.UpdateMany}[op]
-    update = update_of(given["update"], Language(client.javascript), given.get("args"))
-    filters = array_filters_of(given.get("array_filters"), client)
-    return make(filter, update, upsert=upsert, array_filters=filters)
+    change = change_of(client, given["update"], given.get("args"), given.get("array_filters"))
+    return make(filter, **change, upsert=upsert)
 
 
 def _check_fields(given: Any, op: str, where: str) -> None:

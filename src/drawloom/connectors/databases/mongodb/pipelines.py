@@ -178,12 +178,18 @@ def _writes(stage: Any) -> bool:
     return isinstance(stage, dict) and len(stage) == 1 and next(iter(stage)) in WRITING
 
 
+def target_of(stage: Mapping[str, Any]) -> Any:
+    """What a stage that writes names as its collection: a name, unless it is wrong."""
+    [(name, body)] = stage.items()
+    inner = body if isinstance(body, dict) else {}
+    target = body if isinstance(body, str) else inner.get("coll" if name == "$out" else "into")
+    return target.get("coll") if isinstance(target, dict) else target
+
+
 def _writing(given: dict[str, Any], rules: Rules, where: str) -> dict[str, Any]:
     [(name, body)] = given.items()
     inner = body if isinstance(body, dict) else {}
-    target = body if isinstance(body, str) else inner.get("coll" if name == "$out" else "into")
-    if isinstance(target, dict):
-        target = target.get("coll")
+    target = target_of(given)
     if not isinstance(target, str) or "db" in inner or "db" in (inner.get("into") or ()):
         raise invalid(f"{where}.{name}: it names a collection of this database, and no other")
     checked_name(target)

@@ -49,7 +49,7 @@ _NAMES = {
 }
 
 
-@connector.tool(effect="read")
+@connector.tool(effect="read", encoded=True)
 async def stream(
     client: Client,
     collection: Collection,
@@ -90,7 +90,7 @@ class _Reader:
         key: str,
     ) -> None:
         self.key = key
-        self._max_time = client.max_time
+        self._client = client
         self._target: AsyncCollection[dict[str, Any]] = client.collection(collection)
         self._filter = filter_for(client, filter)
         self._projection = projection_of(projection, client)
@@ -106,9 +106,10 @@ class _Reader:
             self._projection,
             sort=[(self.key, 1)],
             limit=most,
-            max_time_ms=self._max_time,
+            max_time_ms=self._client.max_time,
         )
-        found = await cursor.to_list()
+        async with self._client.turns:
+            found = await cursor.to_list()
         after = value_at(found[-1], self.key) if found else None  # before it is changed to JSON
         return read_documents(found), after
 

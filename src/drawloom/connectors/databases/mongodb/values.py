@@ -26,6 +26,7 @@ _OBJECT_ID = re.compile(r"[0-9a-fA-F]{24}")
 _UUID = re.compile(r"[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
+_ROOM = 190  # a chain takes values of 200 levels, and a document is within a result
 _PLAIN = (str, bool, float, type(None))
 
 
@@ -210,20 +211,26 @@ def is_typed(value: dict[str, Any]) -> bool:
     return any(names <= _WITH.get(name, {name}) for name in names if name in _TYPES)
 
 
-def from_bson(value: Any) -> Any:
-    """What the driver gives, as I-JSON. Documents and lists are changed in place."""
-    read = _readers().get(type(value))
+def from_bson(value: Any, room: int = _ROOM) -> Any:
+    """What the driver gives, as I-JSON of *room* levels at most. Documents and lists are
+    changed in place."""
+    kind = type(value)
+    if kind is dict:
+        return _read_document(value, room)
+    if kind is list:
+        return _read_list(value, room)
+    read = _readers().get(kind)
     return value if read is None else read(value)
 
 
 def documents(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Documents as the driver gives them, as I-JSON, in place."""
     for one in found:
-        _read_document(one)
+        _read_document(one, _ROOM)
     return found
 
 
-def _read_document(value: dict[str, Any]) -> dict[str, Any]:
+def _read_document(value: dict[str, Any], room: int) -> dict[str, Any]:
     readers = _readers()
     for key, inner in value.items():
         if key[:1] == "$":
@@ -231,15 +238,32 @@ def _read_document(value: dict[str, Any]) -> dict[str, Any]:
                 f"a stored document has the name {key!r:.80}, which in a chain is that of"
                 " a typed value; leave it out by `projection`"
             )
-        read = readers.get(type(inner))
-        if read is not None:
+        kind = type(inner)
+        if kind is dict or kind is list:
+            _read_part(inner, room - 1)
+        elif (read := readers.get(kind)) is not None:
             value[key] = read(inner)
     return value
 
 
-def _read_list(value: list[Any]) -> list[Any]:
-    value[:] = map(from_bson, value)
+def _read_list(value: list[Any], room: int) -> list[Any]:
+    readers = _readers()
+    for place, inner in enumerate(value):
+        kind = type(inner)
+        if kind is dict or kind is list:
+            _read_part(inner, room - 1)
+        elif (read := readers.get(kind)) is not None:
+            value[place] = read(inner)
     return value
+
+
+def _read_part(value: Any, room: int) -> None:
+    if not room:
+        raise invalid(f"a stored document is nested more than {_ROOM} deep")
+    if type(value) is dict:
+        _read_document(value, room)
+    else:
+        _read_list(value, room)
 
 
 def _read_float(value: float) -> Any:
@@ -284,8 +308,6 @@ def _readers() -> dict[type, Callable[[Any], Any]]:
     from bson.datetime_ms import DatetimeMS
 
     return {
-        dict: _read_document,
-        list: _read_list,
         float: _read_float,
         datetime: _read_date,
         bytes: _read_binary,

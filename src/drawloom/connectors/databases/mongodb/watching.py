@@ -10,7 +10,6 @@ from pydantic import Field
 
 from drawloom.connectors.databases.mongodb.changing import Args
 from drawloom.connectors.databases.mongodb.connection import connector
-from drawloom.connectors.databases.mongodb.filters import Language
 from drawloom.connectors.databases.mongodb.inserting import Collection
 from drawloom.connectors.databases.mongodb.pipelines import watching_pipeline
 from drawloom.connectors.databases.mongodb.values import from_bson
@@ -50,7 +49,7 @@ async def watch(
     far. Needs a replica set or a sharded cluster.
     """
     left, token = _state(context.after, limit, resume)
-    stages = watching_pipeline(pipeline or [], Language(client.javascript), args or {})
+    stages = watching_pipeline(pipeline or [], client.language, args or {})
     changes = await client.collection(collection).watch(
         stages, whole, resume_after=token, max_await_time_ms=min(_PAUSE, client.max_time // 2)
     )

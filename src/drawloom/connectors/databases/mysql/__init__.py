@@ -4,13 +4,13 @@ from __future__ import annotations
 
 # The tools register themselves with the connector when their modules are read.
 from drawloom.connectors.databases.mysql import (
-    keyed,
+    effects,
     loading,
+    narrowing,
     planning,
     planning_forms,
     routines,
     schema,
-    shapes,
     streams,
     tables,
     tools,
@@ -20,13 +20,13 @@ from drawloom.connectors.databases.mysql.connection import connector
 
 __all__ = [
     "connector",
-    "keyed",
+    "effects",
     "loading",
+    "narrowing",
     "planning",
     "planning_forms",
     "routines",
     "schema",
-    "shapes",
     "streams",
     "tables",
     "tools",

@@ -6,14 +6,17 @@ import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from drawloom.connectors.databases.mysql.binding import Statement, bound
 from drawloom.connectors.databases.mysql.faults import FAULTS
+from drawloom.connectors.databases.mysql.patience import Patience
+from drawloom.connectors.databases.mysql.reading import Readers
 from drawloom.connectors.databases.mysql.server import Server
-from drawloom.connectors.databases.mysql.sessions import Session
+from drawloom.connectors.databases.mysql.sessions import Found, Session
 from drawloom.errors import ToolError
-from drawloom.sdk import name_fault
-from drawloom.sdk.pooling import Pool
+from drawloom.sdk import Json, name_fault
+from drawloom.sdk.pooling import Pool, Pooled
 
 if TYPE_CHECKING:
     from drawloom.connectors.databases.mysql.connection import MysqlConnection
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
 Isolation = Literal["read uncommitted", "read committed", "repeatable read", "serializable"]
 
 _CLOSING = 10.0  # seconds for what still runs when the client closes
+# Seconds beyond `timeout` in which the server must say that a statement took too long.
+_SILENCE = 10.0
 
 
 class Client:
@@ -32,8 +37,28 @@ class Client:
         self.driver = driver
         self.has_effects = False  # the table of `effects` is known to be there
         self._server = Server(settings, driver)
-        self._patience = _patience(settings.timeout)
+        self._patience = Patience(math.ceil(settings.timeout) + _SILENCE)
+        self._readers = Readers()
         self.pool = Pool(self._server, settings)
+
+    async def read(self, statement: Statement, args: list[Json], most: int) -> Found:
+        """Run one statement that reads, and give its first rows, *most* of them.
+
+        It is a READ ONLY transaction of its own: the server itself refuses to write.
+        """
+        pooled = await self.pool.acquire()
+        session = self._session_of(pooled)
+        keep = False
+        try:
+            sql = bound(pooled.connection, statement, args)
+            found = await session.read(sql, most)
+            keep = statement.clean or await self._server.reset(pooled.connection)
+        except Exception as exc:
+            keep = await self._mended(session, exc)
+            raise
+        finally:
+            self.pool.release(pooled, keep=keep)
+        return found
 
     @asynccontextmanager
     async def reading(self, *, clean: bool = True) -> AsyncIterator[Session]:
@@ -70,22 +95,25 @@ class Client:
     async def close(self) -> None:
         """Close every connection, after a moment for what still runs."""
         await self.pool.close(_CLOSING)
+        self._patience.close()
 
     @asynccontextmanager
     async def _session(self, *, reset: bool) -> AsyncIterator[Session]:
         pooled = await self.pool.acquire()
-        session = Session(self.driver, pooled.connection, self._patience)
+        session = self._session_of(pooled)
         keep = False
         try:
             yield session
             keep = not reset or await self._server.reset(pooled.connection)
         except Exception as exc:
-            keep = session.answers_after(exc) and await self._server.reset(pooled.connection)
+            keep = await self._mended(session, exc)
             raise
         finally:
             self.pool.release(pooled, keep=keep)
 
+    def _session_of(self, pooled: Pooled[Any]) -> Session:
+        return Session(self.driver, pooled.connection, self._readers, self._patience)
 
-def _patience(timeout: float) -> float:
-    """When to give up on a server that no longer answers, seconds. It counts the time itself."""
-    return math.ceil(timeout) + 10.0
+    async def _mended(self, session: Session, exc: Exception) -> bool:
+        """Whether a connection is as new after an error."""
+        return session.answers_after(exc) and await self._server.reset(session.connection)

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from drawloom.connectors.databases.mysql.binding import literal, quoted
 from drawloom.connectors.databases.mysql.encoding import Encoder, encoder_of
-from drawloom.connectors.databases.mysql.values import Column
+from drawloom.connectors.databases.mysql.values import Column, read_cell
 from drawloom.errors import Failure, FailureKind, ToolError, invalid
 from drawloom.sdk import Json, Row
-from drawloom.sdk.encoding import read_json
 
 if TYPE_CHECKING:
     from drawloom.connectors.databases.mysql.sessions import Session
@@ -90,7 +89,7 @@ class Table:
     def reading(self, given: list[Column]) -> list[Column]:
         """The columns of a result, JSON being read where it is a text to the server."""
         found = {column.name for column in self.columns.values() if column.is_json}
-        return [replace(one, read=read_json) if one.name in found else one for one in given]
+        return [replace(one, read=read_cell) if one.name in found else one for one in given]
 
     def writable(self, row: Row, where: str) -> list[TableColumn]:
         """The columns that *row* has, each of which can be written."""

@@ -56,9 +56,17 @@ class Driver:
         reader = connection._reader
         return reader is not None and not (reader.eof_received or reader.exception())
 
-    async def unbuffered(self, connection: Any) -> Any:
-        """A cursor that reads rows as they come."""
-        return await connection.cursor(self._unbuffered)
+    async def fetch(self, result: Any, most: int) -> list[tuple[Any, ...]]:
+        """The next rows of a result that is read as it comes; fewer than *most* at its end."""
+        rows: list[tuple[Any, ...]] = []
+        while len(rows) < most:
+            row = await result._read_rowdata_packet_unbuffered()
+            if row is None:
+                break
+            rows.append(row)
+            if self.name == "asyncmy":  # which parses all that it has received at once
+                rows += result._take_pending_rows(most - len(rows))
+        return rows
 
     def is_mariadb(self, connection: Any) -> bool:
         """Whether the server is MariaDB, which names some things otherwise than MySQL."""
@@ -70,15 +78,13 @@ class Driver:
         password = options["password"].encode()
         if self.name == "aiomysql":  # which encodes it as latin1 itself
             given = {"password": password.decode("latin1"), "conv": decoders}
-            from aiomysql import Error, SSCursor
+            from aiomysql import Error
         else:
             from asyncmy.converters import conversions
-            from asyncmy.cursors import SSCursor
             from asyncmy.errors import Error
 
             encoders = {kind: made for kind, made in conversions.items() if isinstance(kind, type)}
             given = {"password": password, "conv": {**encoders, **decoders}}
-        self._unbuffered = SSCursor
         self.errors: tuple[type[Exception], ...] = (Error, OSError)
         return {**options, **given, "client_flag": _FOUND_ROWS}
 

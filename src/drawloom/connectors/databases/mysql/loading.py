@@ -28,36 +28,20 @@ LoadKey = Annotated[
 ]
 
 
-@connector.tool(effect="once", timeout=3_600.0)
+@connector.tool(effect="keyed", timeout=3_600.0)
 async def load(
-    client: Client, table: TableName, rows: Stream[Row], key: LoadKey = None
+    client: Client, table: TableName, rows: Stream[Row], context: Context, key: LoadKey = None
 ) -> Inserted:
-    """Take a stream of rows, or a list, into a table: all of them, or none.
+    """Take a stream of rows, or a list, into a table: all or none, once however often it is called.
 
     Memory does not grow with the rows. One transaction holds them all, and a
-    connection for as long as the stream takes. It is `once`; see `mysql.load_keyed`.
+    connection for as long as the stream takes.
     """
-    async with client.writing() as session:
-        return await _load(client, session, table, rows, key)
-
-
-@connector.tool(effect="keyed", timeout=3_600.0)
-async def load_keyed(
-    client: Client, context: Context, table: TableName, rows: Stream[Row], key: LoadKey = None
-) -> Inserted:
-    """As `mysql.load`, once however often it is called: the run's key goes in with it."""
 
     async def work(session: Session) -> Inserted:
-        return await _load(client, session, table, rows, key)
+        loading = Loading(client, session, table, key)
+        async for some in rows.chunks():
+            await loading.add(some)
+        return loading.inserted()
 
-    inserted: Inserted = await once(client, context.key, work)
-    return inserted
-
-
-async def _load(
-    client: Client, session: Session, table: str, rows: Stream[Row], key: list[str] | None
-) -> Inserted:
-    loading = Loading(client, session, table, key)
-    async for some in rows.chunks():
-        await loading.add(some)
-    return loading.inserted()
+    return await once(client, context.key, work)

@@ -6,12 +6,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from drawloom.connectors.databases.mysql.binding import Statement, bound, parsed
-from drawloom.connectors.databases.mysql.keyed import execute_keyed
-from drawloom.connectors.databases.mysql.shapes import query_column, query_keyed, query_lists
 from drawloom.connectors.databases.mysql.streams import stream
 from drawloom.connectors.databases.mysql.tools import execute, execute_many, query, query_one
 from drawloom.sdk import Json
-from drawloom.sdk.planning import Does, Touch
+from drawloom.sdk.planning import Does, Touch, for_each_of
 
 if TYPE_CHECKING:
     from drawloom.connectors.databases.mysql.client import Client
@@ -27,12 +25,8 @@ _EXPLAINED = frozenset({*_DOES, "SELECT", "WITH"})
 
 @query.plan
 @query_one.plan
-@query_lists.plan
-@query_column.plan
-@query_keyed.plan
 @stream.plan
 @execute.plan
-@execute_keyed.plan
 async def _one(client: Client, sql: str, args: list[Json] | None = None, **_: Any) -> list[Touch]:
     return await explained(client, sql, args or [])
 
@@ -41,11 +35,7 @@ async def _one(client: Client, sql: str, args: list[Json] | None = None, **_: An
 async def _many(client: Client, sql: str, args: list[list[Json]]) -> list[Touch]:
     if not args:
         return []
-    told = await explained(client, sql, args[0])
-    return [
-        Touch(t.does, f"{t.what}, for each of {len(args)} lists of values", t.count, t.estimated)
-        for t in told
-    ]
+    return for_each_of(len(args), await explained(client, sql, args[0]))
 
 
 async def explained(client: Client, sql: str, args: list[Json]) -> list[Touch]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from drawloom.connectors.databases.mysql.changing import known_table
 from drawloom.connectors.databases.mysql.columns import table_of
 from drawloom.connectors.databases.mysql.forms import where_sql
-from drawloom.connectors.databases.mysql.keyed import insert_keyed
+from drawloom.connectors.databases.mysql.loading import load
 from drawloom.connectors.databases.mysql.planning import explained
 from drawloom.connectors.databases.mysql.routines import call
 from drawloom.connectors.databases.mysql.tables import delete, insert, select, update, upsert
-from drawloom.connectors.databases.mysql.transactions import transaction, transaction_keyed
+from drawloom.connectors.databases.mysql.transactions import transaction
 from drawloom.sdk.planning import Does, Touch
 
 if TYPE_CHECKING:
@@ -23,14 +24,14 @@ async def _select(client: Client, table: str, where: Any = None, **_: Any) -> li
 
 
 @insert.plan
-@insert_keyed.plan
 async def _insert(client: Client, table: str, rows: list[Any]) -> list[Touch]:
-    return [Touch("creates", f"rows of {table}", len(rows))]
+    return [await _added(client, table, rows, None)]
 
 
 @upsert.plan
-async def _upsert(client: Client, table: str, rows: list[Any], **_: Any) -> list[Touch]:
-    return [Touch("changes", f"rows of {table}, or creates them", len(rows))]
+@load.plan
+async def _upsert(client: Client, table: str, rows: Any, key: Any = None) -> list[Touch]:
+    return [await _added(client, table, rows, key)]
 
 
 @update.plan
@@ -44,7 +45,6 @@ async def _delete(client: Client, table: str, where: Any, **_: Any) -> list[Touc
 
 
 @transaction.plan
-@transaction_keyed.plan
 async def _transaction(client: Client, operations: list[Any], **_: Any) -> list[Touch]:
     return [touch for one in operations for touch in await _operation(client, one)]
 
@@ -69,6 +69,16 @@ _PLANNERS = {
     "update": _update,
     "delete": _delete,
 }
+
+
+async def _added(client: Client, table: str, rows: Any, key: Any) -> Touch:
+    """Rows that go in. Of a stream nobody knows how many come."""
+    async with client.reading() as session:
+        known = await known_table(client, session, table)
+    count = len(rows) if isinstance(rows, list) else None
+    if key is None:
+        return Touch("creates", f"rows of {known.name}", count)
+    return Touch("changes", f"rows of {known.name}, or creates them", count)
 
 
 async def _found(client: Client, does: Does, table: str, where: Any) -> Touch:

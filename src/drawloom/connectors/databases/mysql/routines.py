@@ -11,11 +11,12 @@ from typing_extensions import TypedDict
 from drawloom.connectors.databases.mysql.binding import literal, quoted
 from drawloom.connectors.databases.mysql.connection import connector
 from drawloom.connectors.databases.mysql.encoding import Encoder, encoder_of
+from drawloom.connectors.databases.mysql.reading import Reader
 from drawloom.connectors.databases.mysql.sessions import Done
-from drawloom.connectors.databases.mysql.tools import within
-from drawloom.connectors.databases.mysql.values import list_reader, reader_of, row_reader
+from drawloom.connectors.databases.mysql.values import reader_of
 from drawloom.errors import Failure, FailureKind, ToolError, invalid
 from drawloom.sdk import Json, Row
+from drawloom.sdk.tables import check_count
 
 if TYPE_CHECKING:
     from drawloom.connectors.databases.mysql.client import Client
@@ -129,7 +130,7 @@ def _encoded(parameter: Parameter, value: Json) -> Json:
 async def _of_function(session: Session, routine: Routine, values: dict[str, Json]) -> Called:
     listed = ", ".join(literal(session.connection, value) for value in values.values())
     done = await session.run(f"SELECT {quoted(routine.name)}({listed})")
-    [[returned]] = [list_reader(done.columns)(row) for row in done.rows]
+    [[returned]] = [row.values() for row in Reader(done.columns).many(done.rows)]
     return Called(results=[], out={}, returned=returned)
 
 
@@ -158,11 +159,10 @@ async def _results(client: Client, session: Session, sql: str) -> list[ResultSet
     done: Done | None = await session.call(sql)
     while done is not None:
         if done.columns:
-            within(len(done.rows), client.settings.max_rows)
-            read = row_reader(done.columns)
-            names = [column.name for column in done.columns]
-            rows = [read(record) for record in done.rows]
-            results.append(ResultSet(rows=rows, columns=names, count=len(rows)))
+            check_count(len(done.rows), client.settings.max_rows, "mysql.stream")
+            reader = Reader(done.columns)
+            rows = reader.many(done.rows)
+            results.append(ResultSet(rows=rows, columns=reader.names, count=len(rows)))
         done = await session.next_result()
     return results
 
@@ -174,8 +174,8 @@ async def _out(
     if not outs:
         return {}
     done = await session.run(f"SELECT {', '.join(variables.values())}")
-    plain = list_reader(done.columns)(done.rows[0])
+    [row] = Reader(done.columns).many(done.rows)
     return {
         one.name: cell if cell is None else reader_of(one.kind)(cell)
-        for one, cell in zip(outs, plain, strict=True)
+        for one, cell in zip(outs, row.values(), strict=True)
     }

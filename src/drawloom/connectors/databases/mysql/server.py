@@ -41,7 +41,7 @@ class Server:
             raise
         return connection
 
-    def stands(self, connection: Any) -> bool:
+    def stands(self, connection: Any, lay: float) -> bool:
         """Whether nothing was heard of its end."""
         return self._driver.usable(connection)
 

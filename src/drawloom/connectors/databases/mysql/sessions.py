@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from drawloom.connectors.databases.mysql.faults import FAULTS, said_by_server
+from drawloom.connectors.databases.mysql.patience import Patience
+from drawloom.connectors.databases.mysql.reading import Reader, Readers
 from drawloom.connectors.databases.mysql.values import Column, columns_of
 from drawloom.errors import ToolError, invalid
-from drawloom.sdk import name_fault
+from drawloom.sdk import Row, name_fault
 
 if TYPE_CHECKING:
+    from drawloom.connectors.databases.mysql.columns import Table
     from drawloom.connectors.databases.mysql.drivers import Driver
 
 # Warnings and notes that say that a value was not taken for what it is: the server
 # would compare 12 with "12x", and store a time without its last digits.
 _LOSSES = frozenset({1264, 1265, 1292, 1366, 1411, 1690, 1916})
 _IN_TRANSACTION = 1  # SERVER_STATUS_IN_TRANS
+_PORTION = 5_000  # rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,28 +34,25 @@ class Done:
     rows: list[tuple[Any, ...]]
 
 
-class Cursor:
-    """The rows of a statement, read as they come."""
+class Found(NamedTuple):
+    """The first rows of a statement, as objects, and what their columns are."""
 
-    def __init__(self, cursor: Any) -> None:
-        self._cursor = cursor
-        self.columns = columns_of(cursor._result.fields)
-
-    async def fetch(self, most: int) -> list[tuple[Any, ...]]:
-        """The next rows; fewer than *most* only at the end."""
-        rows: list[tuple[Any, ...]] = await self._cursor.fetchmany(most)
-        return rows
+    reader: Reader
+    rows: list[Row]
 
 
 class Session:
     """What a tool works on. Statements come with their values in them; see `binding`.
 
-    The server counts the time of a statement; *patience* (seconds) is for one that
-    does not answer at all.
+    The server counts the time of a statement; *patience* is for one that does not
+    answer at all.
     """
 
-    def __init__(self, driver: Driver, connection: Any, patience: float) -> None:
+    def __init__(
+        self, driver: Driver, connection: Any, readers: Readers, patience: Patience
+    ) -> None:
         self._driver = driver
+        self._readers = readers
         self._patience = patience
         self.connection = connection
 
@@ -72,7 +71,7 @@ class Session:
 
     async def call(self, sql: str) -> Done:
         """As `run`, whatever the server notes. More results may follow: see `next_result`."""
-        async with asyncio.timeout(self._patience):
+        with self._patience:
             await self.connection.query(sql)
         return self._done()
 
@@ -80,7 +79,7 @@ class Session:
         """The next result of a CALL; None where there is none."""
         if not self.connection._result.has_next:
             return None
-        async with asyncio.timeout(self._patience):
+        with self._patience:
             await self.connection.next_result()
         return self._done()
 
@@ -88,17 +87,35 @@ class Session:
         """The rows of a statement of our own."""
         return (await self.run(sql)).rows
 
-    @asynccontextmanager
-    async def reading(self, sql: str) -> AsyncIterator[Cursor]:
-        """The rows of *sql*, which come as they are fetched."""
-        cursor = await self._driver.unbuffered(self.connection)
-        async with asyncio.timeout(self._patience):
-            await cursor.execute(sql)
-            yield Cursor(cursor)
-        if self._unread():
-            self.connection.close()  # what is unread is not worth reading
-        elif cursor._result.warning_count:
+    async def read(self, sql: str, most: int, table: Table | None = None) -> Found:
+        """The first rows of a statement that reads, *most* of them.
+
+        What is behind them is never read, so that the connection is of no more use then.
+        Columns of a *table* are read as what they are in it.
+        """
+        with self._patience:
+            await self.connection.query(sql, unbuffered=True)
+            result = self.connection._result
+            reader = self._readers.of(result.fields if result.description else ())
+            if table is not None:
+                reader = Reader(table.reading(reader.columns))
+            rows = await self._rows(result, reader, most)
+        if result.unbuffered_active:
+            self.connection.close()
+        elif result.warning_count:
             await self._refuse_losses()
+        return Found(reader, rows)
+
+    async def _rows(self, result: Any, reader: Reader, most: int) -> list[Row]:
+        """In portions, so that the event loop is never held for long."""
+        rows: list[Row] = []
+        while True:
+            asked = min(_PORTION, most - len(rows))
+            portion = await self._driver.fetch(result, asked)
+            rows += reader.many(portion)
+            if len(portion) < asked or len(rows) >= most:
+                return rows
+            await asyncio.sleep(0)
 
     @property
     def in_transaction(self) -> bool:

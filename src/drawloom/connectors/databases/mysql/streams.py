@@ -3,33 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from itertools import pairwise
-from operator import itemgetter
-from typing import TYPE_CHECKING, Annotated, Any
-
-from pydantic import Field
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
 
 from drawloom.connectors.databases.mysql.binding import bound, literal, quoted, read_statement
 from drawloom.connectors.databases.mysql.connection import connector
 from drawloom.connectors.databases.mysql.keys import KeyColumn, key_columns
+from drawloom.connectors.databases.mysql.reading import Reader
 from drawloom.connectors.databases.mysql.tools import Args, Sql
-from drawloom.connectors.databases.mysql.values import Column, list_reader, names_of
+from drawloom.connectors.databases.mysql.values import Column
 from drawloom.errors import invalid
 from drawloom.sdk import Chunk, Context, Json, Row
+from drawloom.sdk.paging import StreamKey, check_keys, chunks_behind, key_names, key_repeats
 
 if TYPE_CHECKING:
     from drawloom.connectors.databases.mysql.client import Client
 
-StreamKey = Annotated[
-    str | Annotated[list[str], Field(min_length=1)],
-    Field(description="Columns of the result that tell its rows apart; best those of an index."),
-]
 
-# Rows of one query at least: with small batches a query for each would cost more than its rows.
-_PORTION = 1_000
-
-
-@connector.tool(effect="read")
+@connector.tool(effect="read", encoded=True)
 async def stream(
     client: Client, sql: Sql, key: StreamKey, context: Context, args: Args = None
 ) -> AsyncIterator[Chunk[Row]]:
@@ -41,17 +32,11 @@ async def stream(
     a query of its own, so that no connection is held while a chain works on them: an
     index on the key keeps those quick.
     """
-    named = [key] if isinstance(key, str) else key
+    named = key_names(key)
     query = await _opened(client, sql, args or [], named, new=context.after is None)
-    after = context.after
-    portion = context.batch * -(-_PORTION // context.batch)  # no chunk stands across two
-    more = True
-    while more:
-        rows, more = await query.behind(after, portion)
-        for at in range(0, len(rows), context.batch):
-            items = rows[at : at + context.batch]
-            after = [items[-1][column] for column in named]
-            yield Chunk(items, after)
+    async with aclosing(chunks_behind(query.behind, named, context)) as chunks:
+        async for chunk in chunks:
+            yield chunk
 
 
 async def _opened(
@@ -59,13 +44,10 @@ async def _opened(
 ) -> _Portions:
     """The query, once it is known to be sound: one SELECT, its values, its key."""
     statement = read_statement(sql)
-    if len(set(named)) < len(named):
-        raise invalid("key names a column twice", path="/key")
     async with client.reading(clean=statement.clean) as session:
         body = _body(bound(session.connection, statement, args))
         described = await session.run(f"SELECT * {body} LIMIT 0")
-        columns = described.columns
-        names_of(columns)
+        columns = Reader(described.columns).columns
         query = _Portions(client, body, columns, key_columns(columns, named), statement.clean)
         if new:  # a row without a key is behind no other, and would never be seen again
             [(lacking,)] = await session.rows(query.lacking())
@@ -87,8 +69,8 @@ class _Portions:
     ) -> None:
         self._client, self._body, self._clean = client, body, clean
         self._names = [column.name for column in columns]
-        self._read = list_reader(columns)
         self._key = key
+        self._named = [column.name for column in key]
         self._asks = any(column.is_text for column in key)
         self._again = "again"
         while self._again in [name.lower() for name in self._names]:
@@ -103,12 +85,19 @@ class _Portions:
         """The next rows, and whether there are more. One too many is asked for."""
         async with self._client.reading(clean=self._clean) as session:
             where = "" if after is None else f"WHERE {self._behind(session.connection, after)}"
-            async with session.reading(self._sql(where, most + 1)) as cursor:
-                found = await cursor.fetch(most + 2)
-        if again := self._repeats(found):
-            raise self._repeated(dict(zip(self._names, self._read(again), strict=True)))
-        rows = [dict(zip(self._names, self._read(one), strict=False)) for one in found[:most]]
-        return rows, len(found) > most
+            # One more than there can be: so that the end is read, and the connection kept.
+            _, rows = await session.read(self._sql(where, most + 1), most + 2)
+        self._check_keys(rows)
+        return rows[:most], len(rows) > most
+
+    def _check_keys(self, rows: list[Row]) -> None:
+        """Raises `ToolError` (invalid) where two rows have one key. They stand side by side."""
+        if self._asks:
+            for row in rows:
+                if row.pop(self._again):
+                    raise key_repeats(row, self._named)
+            return
+        check_keys(rows, self._named)
 
     def _sql(self, where: str, most: int) -> str:
         """Whether a text is that of the row before is for the server to say."""
@@ -121,13 +110,6 @@ class _Portions:
             f"SELECT p.*, {same} AS {quoted(self._again)} FROM ({portion}) AS p"
             f" WINDOW w AS (ORDER BY {outer}) ORDER BY {outer}"
         )
-
-    def _repeats(self, found: list[tuple[Any, ...]]) -> tuple[Any, ...] | None:
-        """A row with the key of the one before it; None where there is none."""
-        if self._asks:
-            return next((record[:-1] for record in found if record[-1]), None)
-        key = itemgetter(*(self._names.index(column.name) for column in self._key))
-        return next((after for one, after in pairwise(found) if key(one) == key(after)), None)
 
     def _behind(self, connection: Any, after: list[Json]) -> str:
         """(a, b) > (x, y), in words that an index is used for."""
@@ -142,12 +124,3 @@ class _Portions:
         for name, value in zip(names[-2::-1], values[-2::-1], strict=True):
             sql = f"{name} >= {value} AND ({name} > {value} OR ({sql}))"
         return sql
-
-    def _repeated(self, row: Row) -> Exception:
-        values = ", ".join(str(row[column.name]) for column in self._key)
-        named = ", ".join(column.name for column in self._key)
-        return invalid(
-            f"the key ({named}) does not tell the rows apart: two have ({values});"
-            " add a column to it",
-            path="/key",
-        )

@@ -16,14 +16,16 @@ from drawloom.connectors.databases.mysql.changing import (
 )
 from drawloom.connectors.databases.mysql.columns import table_of
 from drawloom.connectors.databases.mysql.connection import connector
+from drawloom.connectors.databases.mysql.effects import once
 from drawloom.connectors.databases.mysql.forms import Order, Where, where_sql
-from drawloom.connectors.databases.mysql.tools import Limit, Rows, fetch
-from drawloom.connectors.databases.mysql.values import names_of, row_reader
-from drawloom.sdk import Row
+from drawloom.connectors.databases.mysql.tools import rows_of
+from drawloom.sdk import Context, Row
+from drawloom.sdk.tables import KeyColumn, Limit, Rows, Shape
 
 if TYPE_CHECKING:
     from drawloom.connectors.databases.mysql.client import Client
     from drawloom.connectors.databases.mysql.columns import Table
+    from drawloom.connectors.databases.mysql.sessions import Session
 
 TableName = Annotated[str, Field(min_length=1, description="The table's name, as it is: not SQL.")]
 Key = Annotated[list[str], Field(min_length=1, description="Columns that tell rows apart.")]
@@ -33,7 +35,7 @@ Expect = Annotated[
 ]
 
 
-@connector.tool(effect="read")
+@connector.tool(effect="read", encoded=True)
 async def select(
     client: Client,
     table: TableName,
@@ -41,32 +43,40 @@ async def select(
     where: Where | None = None,
     order_by: list[Order] | None = None,
     limit: Limit = None,
+    shape: Shape = "objects",
+    key: KeyColumn = None,
 ) -> Rows:
-    """Read rows of one table; all of its columns unless `columns` names some."""
+    """Read rows of one table; all of its columns unless `columns` names some.
+
+    Without `limit`, more rows than the connection's `max_rows` are an error;
+    `truncated` is true only where more rows than `limit` were there.
+    """
+    most = client.settings.max_rows if limit is None else limit
     async with client.reading() as session:
-        found = await table_of(
+        table_ = await table_of(
             session, table, is_mariadb=client.driver.is_mariadb(session.connection)
         )
-        listed = [found.column(name, "columns").sql for name in columns or []]
-        sql = f"SELECT {', '.join(listed) or '*'} FROM {found.sql}"
-        sql += f" WHERE {where_sql(found, where)}" if where else ""
-        sql += _ordered(found, order_by or [])
-        async with session.reading(sql) as cursor:
-            names = names_of(cursor.columns)
-            read = row_reader(found.reading(cursor.columns))
-            rows, truncated = await fetch(cursor, read, limit, client)
-    return Rows(rows=rows, columns=names, count=len(rows), truncated=truncated)
+        listed = [table_.column(name, "columns").sql for name in columns or []]
+        sql = f"SELECT {', '.join(listed) or '*'} FROM {table_.sql}"
+        sql += f" WHERE {where_sql(table_, where)}" if where else ""
+        sql += _ordered(table_, order_by or [])
+        sql += "" if limit is None else f" LIMIT {limit + 1}"
+        found = await session.read(sql, most + 2, table_)
+    return rows_of(found, most, limit is not None, shape, key)
 
 
-@connector.tool(effect="once")
-async def insert(client: Client, table: TableName, rows: list[Row]) -> Inserted:
-    """Add rows to a table, all or none. All have the fields that the first one has.
+@connector.tool(effect="keyed")
+async def insert(client: Client, table: TableName, rows: list[Row], context: Context) -> Inserted:
+    """Add rows to a table, all or none, and once however often the engine calls.
 
-    Each value is converted by the type of its column, or refused with its place.
-    It is `once`: a second time adds them again. See `mysql.insert_keyed`.
+    All have the fields that the first one has. Each value is converted by the type
+    of its column, or refused with its place.
     """
-    async with client.writing() as session:
+
+    async def work(session: Session) -> Inserted:
         return await insert_rows(client, session, table, rows)
+
+    return await once(client, context.key, work)
 
 
 @connector.tool(effect="idempotent")
@@ -81,27 +91,41 @@ async def upsert(client: Client, table: TableName, rows: list[Row], key: Key) ->
         return await insert_rows(client, session, table, rows, key)
 
 
-@connector.tool(effect="idempotent")
+@connector.tool(effect="keyed")
 async def update(
-    client: Client, table: TableName, set: Values, where: Where, expect: Expect = None
+    client: Client,
+    table: TableName,
+    set: Values,
+    where: Where,
+    context: Context,
+    expect: Expect = None,
 ) -> Changed:
-    """Give columns a value in the rows of which `where` holds.
+    """Give columns a value in the rows of which `where` holds, once however often it is called.
 
-    It is `idempotent`, for the values are given and not computed: what a second
-    time finds it leaves as it is. `expect` makes it a conflict to find more or fewer.
+    A repeated call changes no rows that came to fit since, and gives what the first one
+    gave. `expect` makes it a conflict to find more or fewer.
     """
-    async with client.writing() as session:
+
+    async def work(session: Session) -> Changed:
         return expected(await update_rows(client, session, table, set, where), expect)
 
+    return await once(client, context.key, work)
 
-@connector.tool(effect="idempotent")
-async def delete(client: Client, table: TableName, where: Where, expect: Expect = None) -> Changed:
-    """Delete the rows of which `where` holds.
 
-    With `expect`, a second time after an outcome that nobody knows is a conflict.
+@connector.tool(effect="keyed")
+async def delete(
+    client: Client, table: TableName, where: Where, context: Context, expect: Expect = None
+) -> Changed:
+    """Delete the rows of which `where` holds, once however often the engine calls.
+
+    A repeated call gives what the first one gave. `expect` makes it a conflict to find
+    more or fewer.
     """
-    async with client.writing() as session:
+
+    async def work(session: Session) -> Changed:
         return expected(await delete_rows(client, session, table, where), expect)
+
+    return await once(client, context.key, work)
 
 
 def _ordered(table: Table, order: list[Order]) -> str:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 from typing_extensions import TypedDict
@@ -15,34 +14,20 @@ from drawloom.connectors.databases.mysql.binding import (
     write_statement,
 )
 from drawloom.connectors.databases.mysql.connection import connector
-from drawloom.connectors.databases.mysql.sessions import Cursor, Done
-from drawloom.connectors.databases.mysql.values import (
-    Column,
-    exact_int,
-    row_reader,
-)
+from drawloom.connectors.databases.mysql.reading import Reader
+from drawloom.connectors.databases.mysql.sessions import Done, Found
+from drawloom.connectors.databases.mysql.values import exact_int
 from drawloom.errors import invalid
 from drawloom.sdk import Json, Row
+from drawloom.sdk.tables import KeyColumn, Limit, Rows, Shape, check_count, shaping
 
 if TYPE_CHECKING:
     from drawloom.connectors.databases.mysql.client import Client
 
 Sql = Annotated[str, Field(min_length=1, description="One statement, with ? for each value.")]
 Args = Annotated[list[Json] | None, Field(description="The values of the ?, in their order.")]
-Limit = Annotated[int | None, Field(ge=0, description="Rows at most.")]
 
-# Rows are fetched and encoded in portions, so that the event loop is never held for long.
-_PORTION = 1_000
 _COUNTED = frozenset({"INSERT", "UPDATE", "DELETE", "REPLACE", "WITH"})
-
-
-class Rows(TypedDict):
-    """What a query found. `truncated` says that `limit` cut it off."""
-
-    rows: list[Row]
-    columns: list[str]
-    count: int
-    truncated: bool
 
 
 class OneRow(TypedDict):
@@ -70,25 +55,32 @@ class Repeated(TypedDict):
     count: int
 
 
-@connector.tool(effect="read")
-async def query(client: Client, sql: Sql, args: Args = None, limit: Limit = None) -> Rows:
-    """Run one SELECT and give its rows as objects.
+@connector.tool(effect="read", encoded=True)
+async def query(
+    client: Client,
+    sql: Sql,
+    args: Args = None,
+    limit: Limit = None,
+    shape: Shape = "objects",
+    key: KeyColumn = None,
+) -> Rows:
+    """Run one SELECT and give its rows, as objects or in another shape.
 
     The session is READ ONLY, so the server refuses to write. DECIMAL and BIGINT
     beyond 2^53-1 come as decimal strings, times as RFC 3339, BLOB as base64.
     Without `limit`, more rows than the connection's `max_rows` are an error;
     `truncated` is true only where more rows than `limit` were there.
     """
-    rows, columns, truncated = await fetched(client, sql, args, limit, row_reader)
-    names = [column.name for column in columns]
-    return Rows(rows=rows, columns=names, count=len(rows), truncated=truncated)
+    most = client.settings.max_rows if limit is None else limit
+    found = await client.read(read_statement(sql), args or [], most + 1)
+    return rows_of(found, most, limit is not None, shape, key)
 
 
-@connector.tool(effect="read")
+@connector.tool(effect="read", encoded=True)
 async def query_one(client: Client, sql: Sql, args: Args = None) -> OneRow:
     """Run one SELECT that finds one row or none; more than one is an error."""
-    found, _, more = await fetched(client, sql, args, 1, row_reader)
-    if more:
+    _, found = await client.read(read_statement(sql), args or [], 2)
+    if len(found) > 1:
         raise invalid("the SQL finds more than one row; narrow it, or use mysql.query")
     row = found[0] if found else None
     return OneRow(row=row, found=row is not None)
@@ -126,56 +118,29 @@ async def execute_many(
     return Repeated(count=len(args))
 
 
-Reader = Callable[[list[Column]], Callable[[Any], Any]]
+def rows_of(found: Found, most: int, limited: bool, shape: str, key: str | None) -> Rows:
+    """What a query found, *most* rows of it, in a shape.
 
-
-async def fetched(
-    client: Client, sql: str, args: list[Json] | None, limit: int | None, reader: Reader
-) -> tuple[list[Any], list[Column], bool]:
-    """The rows of a SELECT, its columns, and whether `limit` cut it off."""
-    statement = read_statement(sql)
-    async with client.reading(clean=statement.clean) as session:
-        written = bound(session.connection, statement, args or [])
-        async with session.reading(written) as cursor:
-            rows, truncated = await fetch(cursor, reader(cursor.columns), limit, client)
-    return rows, cursor.columns, truncated
-
-
-async def fetch(
-    cursor: Cursor, read: Any, limit: int | None, client: Client
-) -> tuple[list[Any], bool]:
-    """Rows up to the limit, and whether there were more. One too many is asked for."""
-    most = client.settings.max_rows if limit is None else limit
-    rows: list[Any] = []
-    while len(rows) <= most:
-        asked = min(_PORTION, most + 1 - len(rows))
-        portion = await cursor.fetch(asked)
-        rows += map(read, portion)
-        if len(portion) < asked:
-            return rows, False
-    if limit is None:
-        within(len(rows), most)
-    return rows[:most], True
-
-
-def within(count: int, most: int) -> None:
-    """Raises `ToolError` (invalid) for more rows than one result may have."""
-    if count > most:
-        raise invalid(
-            f"the result has more than {most} rows, the connection's max_rows;"
-            " give `limit` to a query, or use mysql.stream"
-        )
+    There is one more where there were more: an error, unless the query is *limited*.
+    """
+    rows, names = found.rows, found.reader.names
+    form = shaping(shape, key, names)
+    truncated = len(rows) > most
+    if not limited:
+        check_count(len(rows), most, "mysql.stream")
+    del rows[most:]
+    return Rows(rows=form(rows), columns=names, count=len(rows), truncated=truncated)
 
 
 def changes_of(statement: Statement, done: Done, max_rows: int) -> Changes:
     """What the statement did, as a chain is told."""
-    within(len(done.rows), max_rows)
-    read = row_reader(done.columns)
+    check_count(len(done.rows), max_rows, "mysql.stream")
+    reader = Reader(done.columns)
     return Changes(
         changes=done.changes
         if statement.verb in _COUNTED and not done.columns
         else len(done.rows),
         last_id=exact_int(done.last_id) if done.last_id else None,
-        rows=[read(record) for record in done.rows],
-        columns=[column.name for column in done.columns],
+        rows=reader.many(done.rows),
+        columns=reader.names,
     )

@@ -107,36 +107,22 @@ class Outcome(TypedDict):
 _PASSED_OVER = frozenset({FailureKind.CONFLICT, FailureKind.INVALID, FailureKind.MISSING})
 
 
-@connector.tool(effect="once")
+@connector.tool(effect="keyed")
 async def transaction(
-    client: Client, operations: Operations, isolation: IsolationLevel = None
+    client: Client, operations: Operations, context: Context, isolation: IsolationLevel = None
 ) -> Outcome:
-    """Do several operations in one transaction: all of them, or none.
+    """Do several operations in one transaction: all of them, or none, and once however often
+    the engine calls.
 
     A deadlock rolls everything back and so is harmless: a `retry` makes the call
     again. A savepoint stands before each `attempt`.
-    """
-    clean = not _has_sql(operations)
-    async with client.writing(clean=clean, isolation=isolation) as session:
-        return Outcome(results=await _all(client, session, operations))
-
-
-@connector.tool(effect="keyed")
-async def transaction_keyed(
-    client: Client, context: Context, operations: Operations, isolation: IsolationLevel = None
-) -> Outcome:
-    """As `mysql.transaction`, once however often it is called: the run's key goes in with it.
-
-    A call that is made again (after a crash, a timeout) finds the key in the table
-    `drawloom_effects` and gives the first result.
     """
 
     async def work(session: Session) -> Outcome:
         return Outcome(results=await _all(client, session, operations))
 
     clean = not _has_sql(operations)
-    outcome: Outcome = await once(client, context.key, work, clean=clean, isolation=isolation)
-    return outcome
+    return await once(client, context.key, work, clean=clean, isolation=isolation)
 
 
 async def _all(client: Client, session: Session, operations: list[Any]) -> list[dict[str, Json]]:

@@ -7,16 +7,19 @@ bytes; nothing passes through a Python type that keeps less.
 from __future__ import annotations
 
 import base64
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from drawloom.errors import ValueInvalid, invalid
-from drawloom.sdk import Json, Row
-from drawloom.sdk.encoding import read_json
+from drawloom.errors import ValueInvalid
+from drawloom.sdk import Json
+from drawloom.sdk.encoding import LARGEST_INTEGER, encode_value, read_json
 
-_LAST_EXACT = 2**53 - 1
+_DEEPEST = 195  # levels of JSON in a cell, which stands in a row of a list of an output
 _TIMESTAMP, _BIGINT, _DATE, _TIME, _DATETIME, _BIT, _JSON = 7, 8, 10, 11, 12, 16, 245
+_FLOATS = (4, 5)
+_PLAIN = frozenset({0, 1, 2, 3, 6, 9, 13, 246})  # a small integer, a decimal's text, or NULL
 _TEXTS = frozenset({15, 247, 248, 249, 250, 251, 252, 253, 254, 255})
 _IS_ENUM, _IS_SET = 1 << 8, 1 << 11
 _NO_CHARSET = 63
@@ -26,6 +29,7 @@ _NO_CHARSET = 63
 class Column:
     """A column of a result. `read` makes a chain value of a cell, None where it already is one.
 
+    `fits` tells of many cells at once, null among them, whether each is one as it stands.
     `kind` is the type in the words of information_schema, of texts and bytes just
     "text" and "blob".
     """
@@ -33,47 +37,15 @@ class Column:
     name: str
     kind: str
     read: Callable[[Any], Json] | None
+    fits: Callable[[list[Any]], bool]
 
 
 def columns_of(fields: Sequence[Any]) -> list[Column]:
     """The columns that the server describes."""
-    return [Column(field.name, _kind(field), _reader(field)) for field in fields]
-
-
-def names_of(columns: list[Column]) -> list[str]:
-    """The names, each of which must be there once, for a row is an object."""
-    names = [column.name for column in columns]
-    if len(set(names)) < len(names):
-        twice = sorted({name for name in names if names.count(name) > 1})
-        raise invalid(
-            f"the result has two columns named {', '.join(map(repr, twice))}; name one with AS"
-        )
-    return names
-
-
-def list_reader(columns: list[Column]) -> Callable[[Sequence[Any]], list[Json]]:
-    """What makes a list of chain values of a record."""
-    plan = [(place, column.read) for place, column in enumerate(columns) if column.read]
-    if not plan:
-        return list
-
-    def read(record: Sequence[Any]) -> list[Json]:
-        cells = list(record)
-        for place, reader in plan:
-            if cells[place] is not None:
-                cells[place] = reader(cells[place])
-        return cells
-
-    return read
-
-
-def row_reader(columns: list[Column]) -> Callable[[Sequence[Any]], Row]:
-    """What makes an object of a record."""
-    names = names_of(columns)
-    read = list_reader(columns)
-    if read is list:
-        return lambda record: dict(zip(names, record, strict=True))
-    return lambda record: dict(zip(names, read(record), strict=True))
+    return [
+        Column(field.name, _kind(field), _reader(field), _FITS.get(field.type_code, _never))
+        for field in fields
+    ]
 
 
 _KINDS = {
@@ -107,12 +79,37 @@ def _reader(field: Any) -> Callable[[Any], Json] | None:
         if field.flags & _IS_SET:
             return lambda cell: cell.split(",") if cell else []
         return _bytes if field.charsetnr == _NO_CHARSET else None
-    return _READERS.get(kind)
+    return None if kind in _PLAIN else _READERS.get(kind, encode_value)
 
 
 def exact_int(number: int) -> Json:
     """An integer, as a decimal string beyond what every reader of JSON keeps."""
-    return number if -_LAST_EXACT <= number <= _LAST_EXACT else str(number)
+    return number if -LARGEST_INTEGER <= number <= LARGEST_INTEGER else str(number)
+
+
+def read_cell(text: str | bytes) -> Json:
+    """JSON of a cell. A row that holds it is not the outermost part of a value."""
+    value: Json = read_json(text, max_depth=_DEEPEST)
+    return value
+
+
+def _number(number: float) -> float:
+    if not math.isfinite(number):
+        raise ValueInvalid(f"{number} is no number of JSON")
+    return number
+
+
+def _are_exact(cells: list[Any]) -> bool:
+    numbers = [cell for cell in cells if cell is not None] if None in cells else cells
+    return not numbers or -LARGEST_INTEGER <= min(numbers) <= max(numbers) <= LARGEST_INTEGER
+
+
+def _are_finite(cells: list[Any]) -> bool:
+    return math.isfinite(sum(cell for cell in cells if cell is not None))
+
+
+def _never(cells: list[Any]) -> bool:
+    return False
 
 
 def _bytes(cell: Any) -> Json:
@@ -148,16 +145,17 @@ _READERS: dict[int, Callable[[Any], Json]] = {
     _DATETIME: _datetime,
     _TIMESTAMP: lambda text: _datetime(text) + "Z",  # the session is in UTC
     _TIME: _without_zeros,
-    _JSON: read_json,
+    _JSON: read_cell,
+    **dict.fromkeys(_FLOATS, _number),
 }
-
+_FITS = {_BIGINT: _are_exact, **dict.fromkeys(_FLOATS, _are_finite)}
 
 _BY_NAME: dict[str, Callable[[Any], Json]] = {
     "date": _date,
     "datetime": _datetime,
     "timestamp": _READERS[_TIMESTAMP],
     "time": _without_zeros,
-    "json": read_json,
+    "json": read_cell,
     "float": float,
     "double": float,
     "year": int,

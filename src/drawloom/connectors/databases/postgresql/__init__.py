@@ -4,12 +4,15 @@ from __future__ import annotations
 
 # The tools register themselves with the connector when their modules are read.
 from drawloom.connectors.databases.postgresql import (
+    copy_files,
     copying,
     effects,
     introspection,
     narrowing,
+    narrowing_sql,
     notifying,
     planning,
+    planning_files,
     planning_tables,
     streams,
     tables,
@@ -20,12 +23,15 @@ from drawloom.connectors.databases.postgresql.connection import connector
 
 __all__ = [
     "connector",
+    "copy_files",
     "copying",
     "effects",
     "introspection",
     "narrowing",
+    "narrowing_sql",
     "notifying",
     "planning",
+    "planning_files",
     "planning_tables",
     "streams",
     "tables",

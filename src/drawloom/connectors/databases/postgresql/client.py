@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import asyncpg
 
     from drawloom.connectors.databases.postgresql.connection import PostgresqlConnection
+    from drawloom.sdk.doors import Folder
 
 _CLOSING = 10.0  # seconds for what still runs when the client closes
 
@@ -33,11 +34,24 @@ class Found(NamedTuple):
 class Client:
     """Connections of one database, shared by every step that is bound to it."""
 
-    def __init__(self, settings: PostgresqlConnection, options: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        settings: PostgresqlConnection,
+        options: dict[str, Any],
+        folder: Folder | None = None,
+    ) -> None:
         self.settings = settings
+        self._folder = folder
         self.effects_table = ""  # see `effects`; "" until it was looked up
         self.pool = Pool(Server(settings, options), settings)
         self._cleaning: set[asyncio.Task[None]] = set()
+
+    @property
+    def folder(self) -> Folder:
+        """The folder for files. Raises `ToolError` (invalid) where the connection names none."""
+        if self._folder is None:
+            raise invalid("the connection has no `folder` for files; set it")
+        return self._folder
 
     async def read(self, sql: str, args: list[Json], most: int) -> Found:
         """Run one statement that reads, and give its first rows, *most* of them.

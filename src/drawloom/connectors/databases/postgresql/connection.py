@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
@@ -22,8 +24,18 @@ SELECT 'PostgreSQL' AS server, current_setting('server_version') AS version,
     pg_is_in_recovery() AS standby,
     (SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid()) AS tls,
     current_user::text AS "user",
-    (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AS superuser,
-    has_database_privilege(current_database(), 'CREATE') AS may_create_schemas
+    me.rolsuper AS superuser,
+    has_database_privilege(current_database(), 'CREATE') AS may_create_schemas,
+    ARRAY(SELECT r.rolname::text FROM pg_roles r WHERE NOT me.rolsuper AND r.oid <> me.oid
+        AND pg_has_role(me.oid, r.oid, 'MEMBER') ORDER BY 1) AS roles,
+    ARRAY(SELECT word || ' ON DATABASE ' || quote_ident(current_database())
+            FROM unnest(ARRAY['CONNECT', 'CREATE', 'TEMPORARY']) AS word
+            WHERE has_database_privilege(current_database(), word)
+        UNION ALL SELECT word || ' ON SCHEMA ' || quote_ident(place)
+            FROM unnest(current_schemas(false)::text[]) AS place,
+                unnest(ARRAY['USAGE', 'CREATE']) AS word
+            WHERE has_schema_privilege(place, word)) AS rights
+FROM pg_roles me WHERE me.rolname = current_user
 """
 
 
@@ -54,23 +66,34 @@ class PostgresqlConnection(Connection):
     max_rows: int = Field(
         1_000_000, ge=1, description="A result of more rows is an error, unless `limit` is given."
     )
+    folder: str | None = Field(
+        None, min_length=1, description="Where files for COPY are; relative to the project's root."
+    )
+    max_file_bytes: int = Field(1 << 30, ge=1, description="The largest file in `folder`.")
 
     @asynccontextmanager
     async def open(self, doors: Doors) -> AsyncIterator[Client]:
         """A client that connects when it is first used. Raises `ConnectionUnusable`."""
         from drawloom.connectors.databases.postgresql.client import Client
 
-        client = Client(self, _options(self, doors.root))
+        folder = None
+        if self.folder is not None:
+            most = self.max_file_bytes
+            folder = await asyncio.to_thread(doors.folder, self.folder, max_bytes=most)
+        client = Client(self, _options(self, doors.root), folder)
         try:
             yield client
         finally:
             await client.close()
 
     async def check(self, client: Client) -> dict[str, Any]:
-        """The server's version, whether it takes writes, the TLS in use, and what the user may do."""
+        """The server, whether it takes writes, TLS, the time of a round trip, the user's rights."""
         async with client.reading() as connection:
-            rows = await connection.fetch(_CHECK)
-        return dict(rows[0])
+            began = perf_counter()
+            await connection.execute("SELECT 1")
+            latency = perf_counter() - began
+            [row] = await connection.fetch(_CHECK)
+        return {**row, "latency_ms": round(latency * 1_000, 3)}
 
 
 def _options(settings: PostgresqlConnection, root: Path) -> dict[str, Any]:

@@ -17,12 +17,15 @@ from drawloom.connectors.databases.postgresql.reading import is_plain_type
 from drawloom.connectors.databases.postgresql.tables import Missing, Names, Schema, Table
 from drawloom.errors import invalid
 from drawloom.sdk import Context, Row, Stream
+from drawloom.sdk.encoding import write_json
 
 if TYPE_CHECKING:
     from drawloom.connectors.databases.postgresql.client import Client
 
 # Rows of one COPY: its time is that of one statement, and memory holds no more of them.
-_PORTION = 10_000
+_PORTION = 25_000
+_BYTES = 16 * 1024 * 1024  # of JSON, about
+_SOME = 1_000
 
 
 class Copied(TypedDict):
@@ -62,12 +65,15 @@ async def copy_in(
 
 async def _portions(rows: Stream[Row]) -> AsyncIterator[list[Row]]:
     portion: list[Row] = []
+    size = 0
     async for some in rows.chunks():
-        for at in range(0, len(some), _PORTION):
-            portion += some[at : at + _PORTION]
-            if len(portion) >= _PORTION:
+        for at in range(0, len(some), _SOME):
+            few = some[at : at + _SOME]
+            portion += few
+            size += len(write_json(few[0])) * len(few)  # about: one speaks for its neighbours
+            if len(portion) >= _PORTION or size >= _BYTES:
                 yield portion
-                portion = []
+                portion, size = [], 0
     if portion:
         yield portion
 

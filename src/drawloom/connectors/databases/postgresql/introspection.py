@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NotRequired
 
 from pydantic import Field
 from typing_extensions import TypedDict
 
 from drawloom.connectors.databases.postgresql.connection import connector
+from drawloom.connectors.databases.postgresql.describing import StatementInfo, describe
 
 if TYPE_CHECKING:
     from drawloom.connectors.databases.postgresql.client import Client
@@ -138,6 +139,7 @@ class Catalogue(TypedDict):
     search_path: list[str]
     columns: list[ColumnInfo]
     enums: list[EnumInfo]
+    statements: NotRequired[list[StatementInfo]]
 
 
 @connector.tool(effect="read")
@@ -177,10 +179,17 @@ async def enums(client: Client, schema: OfSchema = None) -> Enums:
 
 
 @connector.tool(effect="read")
-async def catalogue(client: Client) -> Catalogue:
+async def catalogue(
+    client: Client,
+    statements: Annotated[
+        list[str] | None, Field(description="SQL that the server prepares, and does not run.")
+    ] = None,
+) -> Catalogue:
     """Tell what the static check needs to know of the database; save it for `check --catalogue`.
 
-    It holds names and types of columns, and nothing of the connection's settings.
+    It holds names and types of columns, those of the results of *statements* too, and
+    nothing of the connection's settings. `drawloom connections describe` gives it the SQL
+    that chains have.
     """
     path = "SELECT current_database() AS name, current_schemas(false)::text[] AS path"
     [database] = await _found(client, path)
@@ -190,6 +199,7 @@ async def catalogue(client: Client) -> Catalogue:
         search_path=database["path"],
         columns=await _found(client, _COLUMNS, None, None),
         enums=await _found(client, _ENUMS, None),
+        statements=await describe(client, statements or []),
     )
 
 

@@ -7,14 +7,14 @@ from typing import Any
 
 from drawloom.connectors.databases.postgresql.catalogue import nearest
 from drawloom.connectors.databases.postgresql.tables import select
-from drawloom.connectors.databases.postgresql.tools import query
 from drawloom.errors import invalid
 from drawloom.sdk.narrowing import is_written
+from drawloom.sdk.tables import shaped
 
-_ANY_ROW: dict[str, Any] = {"type": "object"}
 _TEXT = {"type": "string"}
 # Beyond 2^53-1 a whole number is a text of its digits.
-_LONG = {"type": ["integer", "string"]}
+_DIGITS = {"type": "string", "pattern": "^-?[0-9]{16,19}$"}
+_LONG = {"anyOf": [{"type": "integer"}, _DIGITS]}
 _FLOAT = {"anyOf": [{"type": "number"}, {"enum": ["NaN", "Infinity", "-Infinity"]}]}
 _SCHEMAS: Mapping[str, Any] = {
     "boolean": {"type": "boolean"},
@@ -39,16 +39,11 @@ _SCHEMAS: Mapping[str, Any] = {
 }
 
 
-@query.narrow
-def _of_query(given: Mapping[str, Any], described: Any) -> dict[str, Any]:
-    return _shaped(given, _ANY_ROW, {})
-
-
 @select.narrow
 def _of_select(given: Mapping[str, Any], described: Any) -> dict[str, Any]:
     where = {"table": given.get("table"), "schema": given.get("schema")}
     if described is None or not is_written(where):
-        return _shaped(given, _ANY_ROW, {})
+        return shaped(given)
     known = _columns(described, where["table"], where["schema"])
     for path, name in _named(given):
         if name not in known:
@@ -56,25 +51,18 @@ def _of_select(given: Mapping[str, Any], described: Any) -> dict[str, Any]:
             raise invalid(f"{where['table']!r} has no column {name!r}{more}", path=path)
     listed = given.get("columns") or list(known)
     if not is_written(listed):
-        return _shaped(given, _ANY_ROW, {})
-    row = {
+        return shaped(given)
+    return shaped(given, row_of({name: known[name] for name in listed}), known[listed[0]])
+
+
+def row_of(columns: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema of a row with just these columns, each with its own schema."""
+    return {
         "type": "object",
-        "properties": {name: known[name] for name in listed},
-        "required": list(listed),
+        "properties": dict(columns),
+        "required": list(columns),
         "additionalProperties": False,
     }
-    return _shaped(given, row, known[listed[0]])
-
-
-def _shaped(given: Mapping[str, Any], row: Mapping[str, Any], value: Any) -> dict[str, Any]:
-    """The field `rows`, of rows like *row*. *value* is any cell, where one column makes a row."""
-    shape = given.get("shape", "objects")
-    if not is_written(shape):
-        return {}
-    if shape == "keyed":
-        return {"rows": {"type": "object", "additionalProperties": row}}
-    item = {"objects": row, "arrays": {"type": "array"}, "column": value}.get(shape, {})
-    return {"rows": {"type": "array", "items": item}}
 
 
 def _columns(described: Mapping[str, Any], table: Any, schema: Any) -> dict[str, Any]:
@@ -90,14 +78,15 @@ def _columns(described: Mapping[str, Any], table: Any, schema: Any) -> dict[str,
     raise invalid(f"there is no table {table!r}{nearest(str(table), near)}", path="/table")
 
 
-def _schema(column: Mapping[str, Any], enums: Mapping[Any, Any], place: str) -> Any:
-    base = column["base"]
+def schema_of(base: str, labels: Any) -> Any:
+    """The schema of a value of a type, with the *labels* of an enum; null is not said."""
     if base.endswith("[]"):
-        made: Any = {"type": "array"}
-    elif labels := _labels(base, enums, place):
-        made = {"enum": labels}
-    else:
-        made = _SCHEMAS.get(base, {})
+        return {"type": "array"}
+    return {"enum": labels} if labels else _SCHEMAS.get(base, {})
+
+
+def _schema(column: Mapping[str, Any], enums: Mapping[Any, Any], place: str) -> Any:
+    made = schema_of(column["base"], _labels(column["base"], enums, place))
     # A view does not say whether null may stand in its columns; it says that it may.
     return {"anyOf": [made, {"type": "null"}]} if column["nullable"] and made else made
 

@@ -15,7 +15,7 @@ from drawloom.connectors.databases.postgresql.tools import (
     query_one,
 )
 from drawloom.sdk import Json
-from drawloom.sdk.planning import Does, Touch
+from drawloom.sdk.planning import Does, Touch, for_each_of
 
 if TYPE_CHECKING:
     from drawloom.connectors.databases.postgresql.client import Client
@@ -43,11 +43,7 @@ async def _one(client: Client, sql: str, args: list[Json] | None = None, **_: An
 async def _many(client: Client, sql: str, args: list[list[Json]]) -> list[Touch]:
     if not args:
         return []
-    told = await explained(client, sql, args[0])
-    return [
-        Touch(t.does, f"{t.what}, for each of {len(args)} lists of values", t.count, t.estimated)
-        for t in told
-    ]
+    return for_each_of(len(args), await explained(client, sql, args[0]))
 
 
 async def explained(client: Client, sql: str, args: list[Json]) -> list[Touch]:

@@ -68,7 +68,7 @@ class Server:
             raise
         return Line(connection, takes_writes)
 
-    def stands(self, line: Line) -> bool:
+    def stands(self, line: Line, lay: float) -> bool:
         """Whether nothing was heard of its end."""
         return not line.connection.is_closed()
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from operator import itemgetter
-from typing import TYPE_CHECKING, Annotated, Any
-
-from pydantic import Field
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
 
 from drawloom.connectors.databases.postgresql.binding import (
     columns_of,
@@ -18,24 +16,18 @@ from drawloom.connectors.databases.postgresql.connection import connector
 from drawloom.connectors.databases.postgresql.tools import Args, Sql
 from drawloom.errors import invalid
 from drawloom.sdk import Chunk, Context, Json, Row
+from drawloom.sdk.paging import StreamKey, check_keys, chunks_behind, key_names, key_repeats
 
 if TYPE_CHECKING:
     from drawloom.connectors.databases.postgresql.client import Client
 
-Key = Annotated[
-    str | Annotated[list[str], Field(min_length=1)],
-    Field(description="Columns of the result that tell its rows apart; best those of an index."),
-]
-
-# Rows of one query at least: with small batches a query for each would cost more than its rows.
-_PORTION = 1_000
 # Types of which two values are the same for the server just if they are the same here.
 _EXACT = frozenset({"int2", "int4", "int8", "uuid", "date"})
 
 
 @connector.tool(effect="read", encoded=True)
 async def stream(
-    client: Client, sql: Sql, key: Key, context: Context, args: Args = None
+    client: Client, sql: Sql, key: StreamKey, context: Context, args: Args = None
 ) -> AsyncIterator[Chunk[Row]]:
     """Read the rows of one SELECT, however many, as a stream for a `for_each`.
 
@@ -45,17 +37,11 @@ async def stream(
     a query of its own, so that no connection is held while a chain works on them: an
     index on the key keeps those quick.
     """
-    columns = [key] if isinstance(key, str) else key
+    columns = key_names(key)
     query = await _opened(client, sql, args or [], columns, new=context.after is None)
-    after = context.after
-    portion = context.batch * -(-_PORTION // context.batch)  # no chunk stands across two
-    more = True
-    while more:
-        rows, more = await query.behind(after, portion)
-        for at in range(0, len(rows), context.batch):
-            items = rows[at : at + context.batch]
-            after = [items[-1][column] for column in columns]
-            yield Chunk(items, after)
+    async with aclosing(chunks_behind(query.behind, columns, context)) as chunks:
+        async for chunk in chunks:
+            yield chunk
 
 
 async def _opened(
@@ -68,8 +54,6 @@ async def _opened(
         if strange := [column for column in columns if column not in names]:
             listed = ", ".join(names)
             raise invalid(f"the result has no column {strange[0]!r}; it has {listed}", path="/key")
-        if len(set(columns)) < len(columns):
-            raise invalid("key names a column twice", path="/key")
         await parameters(connection, statement, args)
         kinds = {one.name: one.type.name for one in statement.get_attributes()}
         exact = all(kinds[column] in _EXACT for column in columns)
@@ -108,7 +92,8 @@ class _Portions:
         sql = f"SELECT EXISTS (SELECT {self._wrapped} WHERE {lacking})"
         statement = await prepare(connection, sql)
         if await statement.fetchval(*await parameters(connection, statement, self._args)):
-            raise invalid(f"the key ({self._named()}) is null in a row", path="/key")
+            named = ", ".join(self._columns)
+            raise invalid(f"the key ({named}) is null in a row", path="/key")
 
     async def behind(self, after: list[Json] | None, most: int) -> tuple[list[Row], bool]:
         """The next rows, and whether there are more. One too many is asked for."""
@@ -121,14 +106,11 @@ class _Portions:
     def _check_keys(self, rows: list[Row]) -> None:
         """Raises `ToolError` (invalid) where two rows have one key. They stand side by side."""
         if self._exact:
-            keys = list(map(itemgetter(*self._columns), rows))
-            if len(set(keys)) < len(keys):
-                at = next(at for at in range(1, len(keys)) if keys[at] == keys[at - 1])
-                raise self._repeated(rows[at])
+            check_keys(rows, self._columns)
             return
         for row in rows:
             if row.pop(self._again):
-                raise self._repeated(row)
+                raise key_repeats(row, self._columns)
 
     def _sql(self, after: list[Json] | None, most: int) -> str:
         """Whether a key is that of the row before is for the server to say, for 1.0 is 1.00;
@@ -143,14 +125,3 @@ class _Portions:
             f"SELECT q.*, ({key}) = lag(({key})) OVER w AS {quoted(self._again)} {self._wrapped}"
             f" {where} WINDOW w AS (ORDER BY {key}) ORDER BY {key} LIMIT {most}"
         )
-
-    def _repeated(self, row: Row) -> Exception:
-        values = ", ".join(str(row[column]) for column in self._columns)
-        return invalid(
-            f"the key ({self._named()}) does not tell the rows apart: two have ({values});"
-            " add a column to it",
-            path="/key",
-        )
-
-    def _named(self) -> str:
-        return ", ".join(self._columns)

@@ -21,12 +21,7 @@ from drawloom.connectors.databases.postgresql.filters import (
 )
 from drawloom.connectors.databases.postgresql.results import (
     Changes,
-    KeyColumn,
-    Limit,
-    Rows,
-    Shape,
     rows_of,
-    shaping,
 )
 from drawloom.connectors.databases.postgresql.statements import Prepared
 from drawloom.connectors.databases.postgresql.writing import (
@@ -37,6 +32,7 @@ from drawloom.connectors.databases.postgresql.writing import (
     update_on,
 )
 from drawloom.sdk import Context, Row
+from drawloom.sdk.tables import KeyColumn, Limit, Rows, Shape, shaping
 
 if TYPE_CHECKING:
     from drawloom.connectors.databases.postgresql.client import Client

@@ -15,16 +15,12 @@ from drawloom.connectors.databases.postgresql.binding import (
 from drawloom.connectors.databases.postgresql.connection import connector
 from drawloom.connectors.databases.postgresql.results import (
     Changes,
-    KeyColumn,
-    Limit,
-    Rows,
-    Shape,
     changes_of,
     rows_of,
-    shaping,
 )
 from drawloom.errors import invalid
 from drawloom.sdk import Json, Row
+from drawloom.sdk.tables import KeyColumn, Limit, Rows, Shape, shaping
 
 if TYPE_CHECKING:
     from drawloom.connectors.databases.postgresql.client import Client

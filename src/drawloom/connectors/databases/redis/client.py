@@ -85,6 +85,8 @@ class Client:
             await self.ask(line, [["PING"]])
             taken = time.monotonic() - began
             hello, user = await self.ask(line, [["HELLO"], ["ACL", "WHOAMI"]])
+            name = user if isinstance(user, bytes) else b"default"
+            [rights] = await self.ask(line, [["ACL", "GETUSER", name]])
         told = {key.decode(): value for key, value in good(hello).items()}
         return {
             **{name: told[name].decode() for name in ("server", "version", "mode", "role")},
@@ -92,6 +94,7 @@ class Client:
             "database": self.settings.database,
             "tls": self._server.encrypted,
             "scripts": self.settings.allow_scripts,
+            "rights": _rights(rights),
             "latency_ms": round(taken * 1_000, 3),
         }
 
@@ -108,6 +111,18 @@ class Client:
                 f"the reply may have {items} items, and the connection's max_items is {most};"
                 " raise it, read a part, or use the tool that streams"
             )
+
+
+def _rights(told: Any) -> dict[str, str] | None:
+    """What the server says a user may do; None where it does not let him ask. No password."""
+    if not isinstance(told, dict):
+        return None
+    named = {key.decode(): value for key, value in told.items()}
+    return {
+        name: named[name].decode()
+        for name in ("commands", "keys", "channels")
+        if isinstance(named.get(name), bytes)
+    }
 
 
 async def _reply(line: Connection, pushed: bool) -> Any:

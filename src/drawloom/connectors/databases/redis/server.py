@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from drawloom.connectors.databases.redis.connection import RedisConnection
 
+_JUST_NOW = 0.001  # seconds; what was used so lately may as well end while it is used
 _ANSWER = 2.0  # seconds, for a connection that lay idle to say that it still stands
 
 
@@ -43,12 +44,12 @@ class Server:
             raise
         return connection
 
-    def stands(self, connection: Connection) -> bool:
+    def stands(self, connection: Connection, lay: float) -> bool:
         """Whether nothing was heard since the last answer: it would be the end, or a rest."""
         reader: Any = connection._reader
         if reader is None or reader.at_eof() or reader._buffer:
             return False
-        return not _has_ended(connection._writer)
+        return lay < _JUST_NOW or not _has_ended(connection._writer)
 
     async def answers(self, connection: Connection) -> bool:
         """Whether the server comes back at once."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from drawloom.connectors.databases.sqlite.statements import execute, query, transaction
+from drawloom.connectors.databases.sqlite.streams import stream
 from drawloom.connectors.databases.sqlite.tables import append, replace, tables, upsert
+from drawloom.errors import invalid
 from drawloom.sdk.planning import Touch
 
 if TYPE_CHECKING:
@@ -16,6 +18,13 @@ if TYPE_CHECKING:
 @execute.plan
 def _statement(glance: Glance, sql: str, **_: Any) -> list[Touch]:
     return glance.touches(sql)
+
+
+@stream.plan
+def _stream(glance: Glance, table: str, **_: Any) -> list[Touch]:
+    if not glance.has_table(table):
+        raise invalid(f"there is no table {table!r} now", path="/table")
+    return [Touch("reads", f"rows of {table}", glance.rows(table))]
 
 
 @transaction.plan

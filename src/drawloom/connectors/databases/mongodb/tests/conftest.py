@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gc
+import warnings
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,13 @@ from drawloom.doors import Doors
 from drawloom.errors import Failure
 from drawloom.sdk import Context, Stream, name_fault
 from drawloom.sdk.contract import call_checked, read_checked
+
+# The driver leaves the socket of a connection that failed to the garbage collector, which
+# would tell of it in another test.
+LEAVES_SOCKETS = [
+    pytest.mark.usefixtures("swept"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 
 class Caller:
@@ -50,6 +59,15 @@ class Caller:
         with pytest.raises(Exception) as raised:
             await self(tool, **arguments)
         return name_fault(connector.faults, raised.value)
+
+
+@pytest.fixture
+def swept() -> Iterator[None]:
+    """What a test has left is collected before the next one begins."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 @pytest.fixture

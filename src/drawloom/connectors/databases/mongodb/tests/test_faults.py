@@ -8,13 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import json
-import signal
 import uuid
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from time import monotonic
 from typing import Any
 
 import pytest
@@ -23,6 +19,7 @@ from tests.servers.mongodb import start_mongodb
 
 from drawloom.connectors.databases.mongodb import connector
 from drawloom.connectors.databases.mongodb.connection import MongodbConnection
+from drawloom.connectors.databases.mongodb.tests.conftest import LEAVES_SOCKETS
 from drawloom.doors import Doors
 from drawloom.errors import ConnectionUnusable, Failure, FailureKind
 from drawloom.sdk import Context, Secret, name_fault
@@ -41,21 +38,7 @@ async def failing(tmp_path: Path, **settings: Any) -> Failure:
     return name_fault(connector.faults, raised.value)
 
 
-# The driver leaves the socket of a connection that failed to the garbage collector, which
-# would tell of it in another test.
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
-
-
-@pytest.fixture(autouse=True)
-def swept() -> Iterator[None]:
-    """What a test has left is collected before the next one begins."""
-    yield
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
+pytestmark = [pytest.mark.slow, *LEAVES_SOCKETS]
 
 
 @pytest.fixture(scope="module")
@@ -226,7 +209,12 @@ async def test_a_password_that_is_wrong_missing_or_not_set(tmp_path, guarded, mo
     assert "canary-wrong" not in str(failure)
     failure = await failing(tmp_path, **{**guarded, "user": None, "password": None})
     assert failure.kind is FailureKind.DENIED
-    for password, said in ((None, "needs a password"), (Secret(env="TEST_UNSET"), "is not set")):
+    monkeypatch.setenv("TEST_LINES", "of\ntwo lines")
+    for password, said in (
+        (None, "needs a password"),
+        (Secret(env="TEST_UNSET"), "is not set"),
+        (Secret(env="TEST_LINES"), "no password may hold a line end"),
+    ):
         with pytest.raises(ConnectionUnusable, match=said):
             await failing(tmp_path, **{**guarded, "password": password})
 
@@ -272,38 +260,3 @@ async def test_check_says_how_the_server_is(db):
     assert said["tls"] is False
     assert said["latency_ms"] > 0
     assert int(said["version"].split(".")[0]) >= 4
-
-
-async def test_the_password_is_found_nowhere(tmp_path, guarded, guarded_mongodb):
-    """In no text of the settings, the client or an error, whatever goes wrong."""
-    shown = [json.dumps(MongodbConnection(**guarded).model_dump(mode="json"))]
-    async with MongodbConnection(**guarded).open(Doors(tmp_path)) as client:
-        shown += [repr(client), repr(client.driver), repr(client.database), repr(vars(client))]
-        shown.append(json.dumps(await client.settings.check(client)))
-        for given in ({"filter": {"a": 1}}, {"sort": {"a": 2}}):
-            shown.append(repr(await fault(client, "find", collection="t", **given)))
-    for bad in ({"tls": "verify-full"}, {"auth_database": "nowhere"}, {"port": free_port()}):
-        shown.append(repr(await failing(tmp_path, **{**guarded, **bad})))
-    gc.collect()
-    assert [text for text in shown if guarded_mongodb.password in text] == []
-
-
-@pytest.mark.slow
-async def test_a_server_that_starts_again_is_used_again(tmp_path):
-    """Within 5 s of its being there, and with one question that is asked again."""
-    with start_mongodb() as server:
-        settings = {**server.settings("d"), "connect_timeout": 5.0}
-        async with MongodbConnection(**settings).open(Doors(tmp_path)) as client:
-            insert = connector.tools["mongodb.insert_one"].function
-            await insert(client, "t", {"_id": 1}, Context(key="k"))
-            server.stop(signal.SIGKILL)
-            server.start()
-            began = monotonic()
-            try:
-                found = await call_checked(FIND, client, collection="t")
-            except Exception as exc:  # noqa: BLE001
-                # The connection of the pool is dead: the engine would ask again, once.
-                assert name_fault(connector.faults, exc).kind is FailureKind.TRANSIENT
-                found = await call_checked(FIND, client, collection="t")
-            assert monotonic() - began < 5
-            assert found["documents"] == [{"_id": 1}], "what was answered is on the disk"

@@ -11,7 +11,7 @@ from drawloom.connectors.databases.mysql.client import Client
 from drawloom.connectors.databases.mysql.connection import MysqlConnection
 from drawloom.doors import Doors
 from drawloom.errors import Failure
-from drawloom.sdk import name_fault
+from drawloom.sdk import Context, name_fault
 from drawloom.sdk.contract import call_checked
 
 
@@ -22,7 +22,10 @@ class Caller:
         self.client = client
 
     async def __call__(self, tool: str, **arguments: Any) -> Any:
-        return await call_checked(connector.tools[f"mysql.{tool}"], self.client, **arguments)
+        found = connector.tools[f"mysql.{tool}"]
+        if found.signature.context_name:
+            arguments.setdefault("context", Context())
+        return await call_checked(found, self.client, **arguments)
 
     async def rows(self, sql: str, *args: Any) -> Any:
         return (await self("query", sql=sql, args=list(args)))["rows"]

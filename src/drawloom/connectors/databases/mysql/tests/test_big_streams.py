@@ -19,7 +19,7 @@ connections: {db: mysql}
 steps:
   orders: {use: mysql.stream, on: db, with: {sql: "SELECT id, email FROM orders", key: id}}
   copy:
-    use: mysql.load_keyed
+    use: mysql.load
     on: db
     with: {table: copies, rows: "${steps.orders}"}
 output: {count: "${steps.copy.count}"}

@@ -88,7 +88,7 @@ async def test_names_are_known_or_refused(victim):
         await refused(victim, "tables", table=text)
         assert (await victim("tables", schema=text))["tables"] == []
         assert (await victim("procedures", schema=text))["procedures"] == []
-        await refused(victim, "query_keyed", sql="SELECT 1 AS a", key=text)
+        await refused(victim, "query", sql="SELECT 1 AS a", shape="keyed", key=text)
         with pytest.raises(ToolError) as raised:
             await read_checked(
                 connector.tools["mysql.stream"],
@@ -102,7 +102,7 @@ async def test_names_are_known_or_refused(victim):
 
 async def test_keys_and_cursors_stay_data(victim):
     tool = connector.tools["mysql.stream"]
-    insert = connector.tools["mysql.insert_keyed"].function
+    insert = connector.tools["mysql.insert"].function
     for text in CORPUS:
         rows = await read_checked(
             tool,

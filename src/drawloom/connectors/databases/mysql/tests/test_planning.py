@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
 from typing import Any
 
 import pytest
 
 from drawloom.connectors.databases.mysql import connector
+from drawloom.errors import FailureKind, ToolError
 
 
 async def told(db: Any, tool: str, **args: Any) -> list[tuple[str, str]]:
@@ -58,3 +61,53 @@ async def test_typed_tools_count_what_they_would_find(db):
     assert await told(db, "stream", sql="SELECT * FROM orders", key="id")
     assert (await told(db, "call", routine="p"))[0][0] == "runs"
     assert await db.value("SELECT COUNT(*) FROM orders") == 2
+
+
+@pytest.mark.parametrize(
+    ("rows", "key", "does", "what", "count"),
+    [
+        ([{"id": 1}, {"id": 2}], None, "creates", "rows of orders", 2),
+        ([{"id": 1}], ["id"], "changes", "rows of orders, or creates them", 1),
+        ({"$stream": {"step": "s"}}, None, "creates", "rows of orders", None),
+    ],
+)
+async def test_a_load_tells_what_would_go_in(db, rows, key, does, what, count):
+    await db.run("CREATE TABLE orders (id int PRIMARY KEY)")
+    planner: Any = connector.tools["mysql.load"].planner
+    [touch] = await planner(db.client, table="orders", rows=rows, key=key)
+    assert (touch.does, touch.what, touch.count) == (does, what, count)
+    assert await db.value("SELECT COUNT(*) FROM orders") == 0
+
+
+@pytest.mark.parametrize("tool", ["insert", "upsert", "load"])
+async def test_a_table_that_is_not_there_is_told_by_the_plan(db, tool):
+    planner: Any = connector.tools[f"mysql.{tool}"].planner
+    with pytest.raises(ToolError) as raised:
+        await planner(
+            db.client, table="nope", rows=[], **({"key": ["id"]} if tool == "upsert" else {})
+        )
+    assert raised.value.failure.kind is FailureKind.MISSING
+
+
+PLAN = """
+chain: c
+connections: {db: mysql}
+steps:
+  rows: {use: mysql.stream, on: db, with: {sql: "SELECT id FROM orders", key: id}}
+  copy: {use: mysql.load, on: db, with: {table: copies, rows: "${steps.rows}"}}
+"""
+
+
+async def test_the_plan_of_a_chain_that_loads_a_stream(db, mysql, tmp_path):
+    await db.run("CREATE TABLE orders (id int PRIMARY KEY)", "CREATE TABLE copies LIKE orders")
+    (tmp_path / "drawloom.toml").write_text(
+        f'[connections.db]\nkind = "mysql"\nhost = "{mysql["host"]}"\nport = {mysql["port"]}\n'
+        f'user = "{mysql["user"]}"\ndatabase = "{mysql["database"]}"\n'
+    )
+    (tmp_path / "c.yaml").write_text(PLAN)
+    child = [sys.executable, "-c", "from drawloom.cli import main; main()", "plan", "c.yaml"]
+    process = await asyncio.create_subprocess_exec(
+        *child, cwd=tmp_path, stdout=asyncio.subprocess.PIPE
+    )
+    said = (await process.communicate())[0].decode()
+    assert "creates rows of copies" in " ".join(said.split()), said

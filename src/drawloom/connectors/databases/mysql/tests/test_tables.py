@@ -214,3 +214,14 @@ async def test_a_document_of_five_megabytes(db):
     text = "☃" * 1_750_000
     await db("insert", table="t", rows=[{"v": text}])
     assert await db.value("SELECT v FROM t WHERE v = ?", text) == text
+
+
+@pytest.mark.parametrize("settings", [{"max_connections": 1}])
+async def test_a_limit_of_a_table_costs_no_connection(db):
+    """The server is told the limit, so that no rows are left unread."""
+    await db.run("CREATE TABLE t (id int)", "INSERT INTO t SELECT seq FROM seq_1_to_9")
+    first = await db.value("SELECT CONNECTION_ID()")
+    cut = await db("select", table="t", limit=3)
+    assert (cut["count"], cut["truncated"]) == (3, True)
+    assert not (await db("select", table="t", limit=9))["truncated"]
+    assert await db.value("SELECT CONNECTION_ID()") == first

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from drawloom.connectors.databases.mysql import connector
 from drawloom.errors import FailureKind
 
 
@@ -46,6 +47,15 @@ async def test_limits(db):
     assert "max_rows" in failure.message
 
 
+@pytest.mark.parametrize("settings", [{"max_rows": 10_000, "timeout": 60}])
+async def test_rows_beyond_the_limit_are_never_read(db):
+    """A thousand million rows: whoever read them all would run out of time, or of memory."""
+    failure = await db.failure("query", sql="SELECT seq FROM seq_1_to_1000000000")
+    assert (failure.kind, "max_rows" in failure.message) == (FailureKind.INVALID, True)
+    cut = await db("query", sql="SELECT seq FROM seq_1_to_1000000000", limit=7_000, shape="column")
+    assert (cut["rows"], cut["truncated"]) == (list(range(1, 7_001)), True)
+
+
 async def test_many_runs_are_all_or_nothing(db):
     await db.run("CREATE TABLE t (id int PRIMARY KEY)")
     sql = "INSERT INTO t VALUES (?)"
@@ -56,27 +66,62 @@ async def test_many_runs_are_all_or_nothing(db):
 
 async def test_rows_in_other_shapes(shared):
     sql = "SELECT 1 AS a, 'x' AS b UNION SELECT 2, 'y'"
-    lists = await shared("query_lists", sql=sql)
-    assert (lists["rows"], lists["columns"]) == ([[1, "x"], [2, "y"]], ["a", "b"])
-    assert (await shared("query_column", sql="SELECT 5 AS n", limit=9))["values"] == [5]
-    keyed = await shared("query_keyed", sql=sql, key="b")
-    assert keyed == {"rows": {"x": {"a": 1, "b": "x"}, "y": {"a": 2, "b": "y"}}, "count": 2}
-    assert (await shared("query_lists", sql="SELECT 1 AS a, 2 AS a"))["rows"] == [[1, 2]]
+    arrays = await shared("query", sql=sql, shape="arrays")
+    assert (arrays["rows"], arrays["columns"]) == ([[1, "x"], [2, "y"]], ["a", "b"])
+    column = await shared("query", sql="SELECT 5 AS n", shape="column", limit=9)
+    assert (column["rows"], column["count"]) == ([5], 1)
+    keyed = await shared("query", sql=sql, shape="keyed", key="b")
+    assert keyed["rows"] == {"x": {"a": 1, "b": "x"}, "y": {"a": 2, "b": "y"}}
+    assert (keyed["count"], keyed["truncated"]) == (2, False)
+    cut = await shared("query", sql=sql, shape="keyed", key="b", limit=1)
+    assert (cut["rows"], cut["truncated"]) == ({"x": {"a": 1, "b": "x"}}, True)
 
 
 @pytest.mark.parametrize(
-    ("tool", "arguments", "message"),
+    ("arguments", "message"),
     [
-        ("query_column", {"sql": "SELECT 1, 2"}, "has 2 columns"),
-        ("query_keyed", {"sql": "SELECT 1 AS a", "key": "b"}, "no column 'b'"),
-        ("query_keyed", {"sql": "SELECT NULL AS a", "key": "a"}, "a is None"),
-        ("query_keyed", {"sql": "SELECT 1 AS a UNION ALL SELECT 1", "key": "a"}, "the same a"),
+        ({"sql": "SELECT 1, 2", "shape": "column"}, "the result has 2: 1, 2"),
+        ({"sql": "SELECT 1 AS a", "shape": "keyed", "key": "b"}, "no column 'b'; it has a"),
+        ({"sql": "SELECT NULL AS a", "shape": "keyed", "key": "a"}, "a is None"),
+        (
+            {"sql": "SELECT 1 AS a UNION ALL SELECT 1", "shape": "keyed", "key": "a"},
+            "two rows have a = 1",
+        ),
+        ({"sql": "SELECT 1 AS a", "shape": "keyed"}, "`key` names the column for shape: keyed"),
+        ({"sql": "SELECT 1 AS a", "key": "a"}, "`key` names the column for shape: keyed"),
+        ({"sql": "SELECT 1 AS a, 2 AS a", "shape": "arrays"}, "two columns named 'a'"),
     ],
 )
-async def test_what_has_no_such_shape(shared, tool, arguments, message):
-    failure = await shared.failure(tool, **arguments)
+async def test_what_has_no_such_shape(shared, arguments, message):
+    failure = await shared.failure("query", **arguments)
     assert failure.kind is FailureKind.INVALID
     assert message in failure.message
+
+
+async def test_a_table_in_other_shapes(db):
+    await db.run("CREATE TABLE t (id int, v varchar(9))", "INSERT INTO t VALUES (1, 'a')")
+    assert (await db("select", table="t", shape="arrays"))["rows"] == [[1, "a"]]
+    assert (await db("select", table="t", columns=["v"], shape="column"))["rows"] == ["a"]
+    keyed = await db("select", table="t", shape="keyed", key="id")
+    assert keyed["rows"] == {"1": {"id": 1, "v": "a"}}
+
+
+SHAPES = [
+    ("objects", {"type": "array", "items": {"type": "object"}}),
+    ("arrays", {"type": "array", "items": {"type": "array"}}),
+    ("column", {"type": "array", "items": {}}),
+    ("keyed", {"type": "object", "additionalProperties": {"type": "object"}}),
+]
+
+
+@pytest.mark.parametrize(("shape", "rows"), SHAPES)
+@pytest.mark.parametrize("tool", ["query", "select"])
+def test_the_static_check_knows_the_shape(tool, shape, rows):
+    narrow = connector.tools[f"mysql.{tool}"].narrower
+    assert narrow is not None
+    assert narrow({"shape": shape}, None) == {"rows": rows}
+    assert narrow({"shape": "${input.shape}"}, None) == {}
+    assert narrow({}, None) == {"rows": SHAPES[0][1]}
 
 
 WRITES = [

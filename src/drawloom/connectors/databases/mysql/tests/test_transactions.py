@@ -1,8 +1,9 @@
-"""Several operations at once, savepoints, deadlocks, and writes that happen once."""
+"""Several operations at once, savepoints, deadlocks, and streams that are loaded."""
 
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any
 
 import pytest
@@ -27,7 +28,7 @@ def set_total(number: int, total: Any, **more: Any) -> dict[str, Any]:
 
 
 async def totals(db: Any) -> dict[str, str]:
-    rows = await db("query_keyed", sql="SELECT id, total FROM accounts", key="id")
+    rows = await db("query", sql="SELECT id, total FROM accounts", shape="keyed", key="id")
     return {key: row["total"] for key, row in rows["rows"].items()}
 
 
@@ -98,62 +99,6 @@ async def test_a_deadlock_within_an_attempt_is_no_attempt_failed(accounts):
     assert await totals(accounts) in ({"1": "1.00", "2": "1.00"}, {"1": "2.00", "2": "2.00"})
 
 
-KEYED = [
-    ("execute_keyed", {"sql": "INSERT INTO t (v) VALUES (?)", "args": ["a"]}),
-    ("insert_keyed", {"table": "t", "rows": [{"v": "a"}]}),
-    ("transaction_keyed", {"operations": [{"do": "insert", "table": "t", "rows": [{"v": "a"}]}]}),
-    ("load_keyed", {"table": "t", "rows": [{"v": "a"}]}),
-]
-
-
-async def keyed(db: Any, tool: str, key: str, arguments: dict[str, Any]) -> Any:
-    given = dict(arguments)
-    if tool == "load_keyed":
-        given["rows"] = Stream.of(given["rows"])
-    function = connector.tools[f"mysql.{tool}"].function
-    return await function(db.client, context=Context(key=key), **given)
-
-
-@pytest.mark.parametrize(("tool", "arguments"), KEYED)
-async def test_a_repeated_call_gives_the_first_result(db, tool, arguments):
-    await db.run("CREATE TABLE t (id int AUTO_INCREMENT PRIMARY KEY, v text)")
-    first = await keyed(db, tool, "run/a", arguments)
-    assert await keyed(db, tool, "run/a", arguments) == first
-    assert await keyed(db, tool, "run/A", arguments) != first
-    assert await db.value("SELECT COUNT(*) FROM t") == 2
-    assert await db.value("SELECT COUNT(*) FROM drawloom_effects WHERE at IS NOT NULL") == 2
-
-
-@pytest.mark.parametrize("settings", [{"max_connections": 5}])
-async def test_calls_with_one_key_at_the_same_time(db):
-    await db.run("CREATE TABLE t (id int AUTO_INCREMENT PRIMARY KEY, v text)")
-    await keyed(db, *("insert_keyed", "other"), {"table": "t", "rows": [{"v": "x"}]})
-    slow = {"operations": [
-        {"do": "insert", "table": "t", "rows": [{"v": "a"}]},
-        {"do": "execute", "sql": "SELECT SLEEP(0.1)"},
-    ]}  # fmt: skip
-    results = await asyncio.gather(
-        *(keyed(db, "transaction_keyed", "same", slow) for _ in range(5))
-    )
-    assert all(one == results[0] for one in results)
-    assert await db.value("SELECT COUNT(*) FROM t WHERE v = 'a'") == 1
-
-
-async def test_a_call_that_failed_has_not_used_its_key(db):
-    await db.run("CREATE TABLE t (id int PRIMARY KEY, v text)")
-    for given, fails in [({"id": "x"}, True), ({"id": 1}, False)]:
-        call = keyed(db, "insert_keyed", "k", {"table": "t", "rows": [given]})
-        if fails:
-            with pytest.raises(Exception, match="expected an integer"):
-                await call
-        else:
-            assert await call == {"count": 1, "last_id": None}
-    with pytest.raises(Exception, match="has no key"):
-        await keyed(db, "insert_keyed", "", {"table": "t", "rows": [{"id": 2}]})
-    with pytest.raises(Exception, match="commits by itself"):
-        await keyed(db, "execute_keyed", "z", {"sql": "DROP TABLE t"})
-
-
 async def chunks(*given: Any):
     for one in given:
         if isinstance(one, Exception):
@@ -163,7 +108,7 @@ async def chunks(*given: Any):
 
 async def test_a_stream_is_loaded_whole_or_not_at_all(db):
     await db.run("CREATE TABLE t (id int PRIMARY KEY, v text)")
-    load = connector.tools["mysql.load"].function
+    load = partial(connector.tools["mysql.load"].function, context=Context())
     some, more = [{"id": n, "v": "a"} for n in range(1_500)], [{"id": 2_000, "v": "b"}]
     done = await load(db.client, table="t", rows=Stream(chunks(some, [], more)))
     assert done == {"count": 1_501, "last_id": None}

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from drawloom.errors import FailureKind
+from drawloom.connectors.databases.mysql.reading import Reader
+from drawloom.connectors.databases.mysql.values import Column, read_cell
+from drawloom.errors import FailureKind, ToolError
+from drawloom.sdk.encoding import write_json
 
 TYPES = [
     ("BIGINT", "9007199254740991", 9007199254740991),
@@ -44,8 +47,8 @@ async def test_a_value_comes_as_it_is(db):
     for number, (kind, sql, expected) in enumerate(TYPES):
         await db.run(f"CREATE TABLE t{number} (v {kind})")
         await db.run(f"INSERT INTO t{number} VALUES ({sql}), (NULL)")
-        said = await db("query_column", sql=f"SELECT v FROM t{number} ORDER BY v IS NULL")
-        assert said["values"] == [expected, None], kind
+        said = await db("query", sql=f"SELECT v FROM t{number} ORDER BY v IS NULL", shape="column")
+        assert said["rows"] == [expected, None], kind
 
 
 @pytest.mark.parametrize("text", ["0000-00-00", "2026-00-10", "2026-01-00"])
@@ -126,3 +129,23 @@ async def test_what_would_lose_something_is_refused(db):
         failure = await db.failure("execute", sql=sql, args=[value])
         assert failure.kind is FailureKind.INVALID, (column, value)
     assert await db.value("SELECT COUNT(*) FROM t") == 1
+
+
+async def test_numbers_of_a_column_are_exact_each_for_itself(shared):
+    """A column is looked at as a whole, and its numbers one by one where that does not do."""
+    sql = "SELECT 1 AS n, 0.5e0 AS f UNION ALL SELECT 9007199254740992, -1.5e300 UNION ALL SELECT"
+    rows = (await shared("query", sql=f"{sql} NULL, NULL", shape="arrays"))["rows"]
+    assert rows == [[1, 0.5], ["9007199254740992", -1.5e300], [None, None]]
+    all_null = await shared("query", sql="SELECT CAST(NULL AS SIGNED) AS n, NULL AS f")
+    assert all_null["rows"] == [{"n": None, "f": None}]
+
+
+def test_json_is_refused_where_it_is_too_deep_for_a_chain():
+    """No server of today keeps JSON of more than 100 levels; it is none of their promises."""
+    column = Column("v", "json", read_cell, lambda cells: False)
+    deepest = "[" * 195 + "]" * 195
+    [row] = Reader([column]).many([(deepest,)])
+    assert write_json({"rows": [row]}) == f'{{"rows":[{{"v":{deepest}}}]}}'
+    with pytest.raises(ToolError, match=r"the column 'v': .*195") as raised:
+        Reader([column]).many([(f"[{deepest}]",)])
+    assert raised.value.failure.kind is FailureKind.INVALID

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from drawloom.connectors.databases.postgresql import connector
+from drawloom.connectors.databases.postgresql import connector, copying
 from drawloom.errors import Failure, FailureKind, ToolError
 from drawloom.sdk import Context, Row, Stream, name_fault
 
@@ -111,7 +111,9 @@ async def test_a_stream_that_breaks_leaves_nothing(numbers):
         ({"id": -1}, {"table": "tt"}, FailureKind.MISSING, "there is no table 'tt'"),
     ],
 )
-async def test_one_bad_row_undoes_all(numbers, last, given, kind, message):
+@pytest.mark.parametrize("limit", [("_PORTION", 5_000), ("_BYTES", 20_000)])
+async def test_one_bad_row_undoes_all(numbers, last, given, kind, message, limit, monkeypatch):
+    monkeypatch.setattr(copying, *limit)  # it stands in a later portion than the first
     rows = [*({"id": n} for n in range(12_000)), last]
     failure = await failing(numbers, rows, **given)
     assert failure.kind is kind

@@ -20,6 +20,7 @@ host = "{host}"
 port = {port}
 user = "{user}"
 database = "{database}"
+folder = "."
 [connections.data]
 kind = "files"
 folder = "."
@@ -109,6 +110,16 @@ async def test_the_file_of_the_readme(
     (tmp_path / "orders.csv").write_text("id,email,total\n1,a,1.50\n2,b,2.00\n")
     await orders(postgresql_server, postgresql, "")
     assert await run(project, README[4]) == {"loaded": 2}
+
+
+async def test_the_files_of_the_readme(
+    project: Project, tmp_path: Path, postgresql_server, postgresql
+) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/orders.csv").write_text("total,id,email\n99.50,1,a\n200.00,2,b\n")
+    await orders(postgresql_server, postgresql, "")
+    assert await run(project, README[5]) == {"loaded": 2, "bytes": 13}
+    assert (tmp_path / "out/large.csv").read_text() == "id,email\n2,b\n"
 
 
 async def orders(postgresql_server, postgresql, sql: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -264,3 +265,30 @@ async def test_check_says_how_the_server_is(tmp_path, postgresql_server):
         said = await made.check(client)
     assert said["standby"] is False
     assert int(said["version"].split(".")[0]) >= 13
+    assert said["latency_ms"] > 0
+    assert (said["superuser"], said["roles"]) == (True, [])
+    assert "CREATE ON SCHEMA public" in said["rights"]
+
+
+async def test_check_says_what_the_user_may_do(tmp_path, postgresql_server, postgresql):
+    name = f"reader_{uuid.uuid4().hex}"
+    admin = await postgresql_server.connect(postgresql["database"])
+    await admin.execute(
+        f"CREATE ROLE {name} LOGIN IN ROLE pg_monitor; CREATE SCHEMA own;"
+        " REVOKE ALL ON SCHEMA public FROM PUBLIC; REVOKE TEMP ON DATABASE"
+        f" {postgresql['database']} FROM PUBLIC; GRANT CREATE, USAGE ON SCHEMA own TO {name};"
+        f" ALTER ROLE {name} SET search_path = public, own"
+    )
+    try:
+        made = PostgresqlConnection(**{**postgresql, "user": name})
+        async with made.open(Doors(tmp_path)) as client:
+            said = await made.check(client)
+    finally:
+        await admin.execute(f"DROP OWNED BY {name}; DROP ROLE {name}")
+        await admin.close()
+    assert (said["user"], said["superuser"], said["may_create_schemas"]) == (name, False, False)
+    assert "pg_monitor" in said["roles"]
+    assert said["rights"] == [
+        f"CONNECT ON DATABASE {postgresql['database']}",
+        *("USAGE ON SCHEMA own", "CREATE ON SCHEMA own"),
+    ]

@@ -96,6 +96,44 @@ async def test_a_statement_that_is_wrong_is_told(client: Any) -> None:
         await planner(client, sql="select $1::int", args=[])
 
 
+async def test_copies(postgresql: dict[str, Any], tmp_path: Path) -> None:
+    made = PostgresqlConnection(**postgresql, folder=".")
+    async with made.open(Doors(tmp_path)) as client:
+        async with client.writing() as connection:
+            await connection.execute("create table orders (id int, name text)")
+        (tmp_path / "old.csv").write_text("id\n1\n")
+        rows: Any = [{"id": 1}, {"id": 2}]
+        read = ("reads", "rows of orders")
+        sql = "select * from orders where id = $1"
+        where = {"column": "id", "op": "eq", "value": 1}
+        assert await told(client, "copy_in", table="orders", rows=rows) == [
+            ("creates", "rows of orders")
+        ]
+        assert await told(client, "copy_in", table="orders", rows=None) == [
+            ("creates", "rows of orders, as many as come")
+        ]
+        assert await told(client, "copy_from_file", table="orders", path="old.csv") == [
+            ("reads", "bytes of old.csv"),
+            ("creates", "rows of orders, as many as the file has"),
+        ]
+        assert await told(client, "copy_to_file", path="new.csv", sql=sql, args=[1]) == [
+            read,
+            ("creates", "new.csv"),
+        ]
+        assert await told(client, "copy_to_file", path="old.csv", table="orders", where=where) == [
+            read,
+            ("changes", "old.csv; now 5 bytes"),
+        ]
+        with pytest.raises(ToolError, match="there is no file"):
+            await told(client, "copy_from_file", table="orders", path="new.csv")
+        with pytest.raises(ToolError, match="there is no table 'nowhere'"):
+            await told(client, "copy_from_file", table="nowhere", path="old.csv")
+        assert (tmp_path / "old.csv").read_text() == "id\n1\n"
+        assert not (tmp_path / "new.csv").exists()
+        async with client.reading() as connection:
+            assert await connection.fetchval("select count(*) from orders") == 0
+
+
 async def test_tables_without_sql(db):
     await db("execute", sql="CREATE TABLE t (id int PRIMARY KEY, n int)")
     await db("execute", sql="INSERT INTO t SELECT n, n FROM generate_series(1, 1000) AS n")

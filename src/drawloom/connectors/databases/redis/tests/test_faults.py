@@ -129,7 +129,10 @@ async def test_what_a_user_may_not_do(tmp_path, monkeypatch):
         )
         async with made.open(Doors(tmp_path)) as client:
             call = Caller(client)
-            assert (await made.check(client))["user"] == "ada"
+            said = await made.check(client)
+            assert (said["user"], said["rights"]["keys"]) == ("ada", "~mine:*")
+            server.ask("ACL", "SETUSER", "ada", "-acl|getuser")
+            assert (await made.check(client))["rights"] is None
             assert await call("set", key="mine:a", value="1") == {"set": True}
             failure = await call.failure("get", key="others:a")
             assert failure.kind is K.DENIED
@@ -367,6 +370,7 @@ async def test_check_says_how_the_server_is(db):
     assert int(said["version"].split(".")[0]) >= 6
     assert (said["role"], said["user"], said["tls"]) == ("master", "default", False)
     assert said["latency_ms"] > 0
+    assert said["rights"] == {"commands": "+@all", "keys": "~*", "channels": "&*"}
 
 
 @pytest.mark.parametrize("client_name", ["a b", "ü", "a\r\nFLUSHALL"])
