@@ -6,6 +6,7 @@
   - ExpressionInvalid   an expression cannot be parsed, or went wrong (code, position)
   - ConnectionUnusable  a connection is unknown, badly configured, or cannot be opened
   - VaultUnusable       the root key is missing, wrong or open to others, or a secret was altered
+  - AccessRefused       a person or a token may not do that, or not now; carries a `Failure`
   - ToolError           a tool call went wrong; carries a `Failure`
   - Overloaded          there is no room for another run now; carries a `Failure`
   - RunFailed           a run that the caller waited for did not succeed
@@ -101,6 +102,22 @@ class ConnectionUnusable(DrawloomError):
 
 class VaultUnusable(DrawloomError):
     """The vault's root key is missing, wrong or open to others, or what it keeps was altered."""
+
+
+class AccessRefused(DrawloomError):
+    """A person or a token may not do that, or not now; `failure` says why, `code` in one word."""
+
+    def __init__(
+        self,
+        kind: FailureKind,
+        code: str,
+        message: str,
+        retry_after: float | None = None,
+        **details: Any,
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.failure = Failure(kind, message, retry_after, {"code": code, **details}, True)
 
 
 class ToolError(DrawloomError):

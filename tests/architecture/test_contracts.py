@@ -22,6 +22,7 @@ PLANTED = {
         "import drawloom.connectors.databases.postgresql",
     ),
     "pure-rooms": ("policies/retry.py", "import time"),
+    "access-arguments": ("access/throttling.py", "import time"),
     "triggers-start-nothing": ("triggers/store.py", "import drawloom.runtime"),
     "pure-schedules": ("triggers/due.py", "import time"),
     "one-expression-engine": ("sdk/values.py", "import jlens"),

@@ -7,5 +7,13 @@ from __future__ import annotations
 
 from drawloom.db.queries import queries
 from drawloom.db.sqlite import SCHEMA_VERSION, connect_reader, connect_writer
+from drawloom.db.writing import changing, make_private
 
-__all__ = ["SCHEMA_VERSION", "connect_reader", "connect_writer", "queries"]
+__all__ = [
+    "SCHEMA_VERSION",
+    "changing",
+    "connect_reader",
+    "connect_writer",
+    "make_private",
+    "queries",
+]

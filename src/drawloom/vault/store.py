@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import apsw
 
-from drawloom.db import connect_writer, queries
+from drawloom.db import changing, connect_writer, make_private, queries
 from drawloom.errors import VaultUnusable
 
 FILE: Final = "vault.db"
@@ -80,18 +80,8 @@ class Store:
 
         A change within a change is part of it.
         """
-        db = self.opened()
-        if db.in_transaction:
+        with changing(self.opened()):
             yield
-            return
-        db.execute("begin immediate")
-        try:
-            yield
-            db.execute("commit")
-        except BaseException:
-            if db.in_transaction:
-                db.execute("rollback")
-            raise
 
     def audit(self, principal: Principal, did: str, what: str, version: int | None = None) -> None:
         """Write down a change, within it. Never a value."""
@@ -117,10 +107,6 @@ class Store:
 
 def _make_private(path: Path) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        # SQLite gives the files beside it the same mode.
-        opened = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        os.fchmod(opened, 0o600)
-        os.close(opened)
+        make_private(path)
     except OSError as exc:
         raise VaultUnusable(f"cannot use {path}: {exc.strerror}") from None

@@ -1,0 +1,1 @@
+"""People, teams, tokens and the audit, on a real file."""
