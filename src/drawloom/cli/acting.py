@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from drawloom.cli import codes, shapes, summary
+from drawloom.cli import codes, summary
 from drawloom.cli.ending import end
 from drawloom.cli.options import options_for, project_of
 from drawloom.cli.terminal import print_json, say
@@ -19,6 +19,7 @@ from drawloom.drivers.embedded.requests import ask
 from drawloom.drivers.embedded.store import RunRecord, Store
 from drawloom.drivers.embedded.store_abandon import abandon
 from drawloom.errors import StateUnusable, ValueInvalid
+from drawloom.project import shapes
 
 if TYPE_CHECKING:
     from drawloom.project import Project

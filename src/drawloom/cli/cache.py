@@ -36,9 +36,9 @@ def list_(
     For example:
       drawloom cache list --tool postgresql.query
     """
-    from drawloom.cli.shapes import instant
     from drawloom.cli.terminal import instant as local
     from drawloom.cli.terminal import print_json, print_table, say, size
+    from drawloom.project.shapes import instant
 
     found = _entries(state or project_of(project).state, tool, tag)
     if json:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from drawloom.chains import chain_of, compile_chain
-from drawloom.cli import shapes
 from drawloom.cli.board import Board
 from drawloom.cli.inputs import read_input
 from drawloom.cli.progress import NoProgress, log_line
@@ -16,6 +15,7 @@ from drawloom.dataflow.conversion import converter_for
 from drawloom.dataflow.validation import validator_for
 from drawloom.drivers.embedded import Engine, Result
 from drawloom.facts import Fact, Line
+from drawloom.project import shapes
 
 if TYPE_CHECKING:
     from drawloom.chains import Plan

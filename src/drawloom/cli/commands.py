@@ -32,6 +32,7 @@ _COMMANDS: Final = {
     "tools": "List, show and call the tools that there are.",
     "runs": "Look at runs; cancel, answer, resolve, repeat or replay them.",
     "triggers": "Print when schedules fire.",
+    "serve": "Serve the project over HTTP, for programs and people.",
     "connections": "Add, list, test and change connections, and rotate their secrets.",
     "secrets": "Set, list and remove secrets; rotate the keys of the vault.",
     "cache": "Look at the answers that are kept, and forget them.",

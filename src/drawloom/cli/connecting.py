@@ -8,11 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from drawloom.cli import shapes
 from drawloom.cli.asking import ask, on_a_terminal, secret_value
 from drawloom.cli.terminal import duration, json_line, print_json, print_table, say
 from drawloom.errors import ConnectionUnusable, ValueInvalid
-from drawloom.project import Project, connecting
+from drawloom.project import Project, connecting, shapes
 from drawloom.project.connecting import Tried
 from drawloom.runtime import StoredConnection
 from drawloom.sdk.secret import KINDS

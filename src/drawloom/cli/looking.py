@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from drawloom.cli import codes, shapes, summary
+from drawloom.cli import codes, summary
 from drawloom.cli.terminal import (
     duration,
     instant,
@@ -21,6 +21,7 @@ from drawloom.cli.terminal import (
 from drawloom.drivers.embedded import owner_of
 from drawloom.drivers.embedded.store import History, RunRecord, Store, StoredEvent, StoredStep
 from drawloom.errors import DrawloomError, ValueInvalid
+from drawloom.project import shapes
 
 if TYPE_CHECKING:
     from drawloom.project import Project

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from drawloom.chains import Plan
-from drawloom.cli import codes, shapes, summary
+from drawloom.cli import codes, summary
 from drawloom.cli.board import Board, now
 from drawloom.cli.ending import end
 from drawloom.cli.progress import Progress, progress_for
@@ -22,6 +22,7 @@ from drawloom.drivers.embedded import Engine, Result, new_run_id
 from drawloom.drivers.embedded.store import Store
 from drawloom.drivers.starting import Beginning
 from drawloom.errors import StateUnusable, ValueInvalid
+from drawloom.project import shapes
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}\Z")
 _FLUSH = 2.0  # seconds that leaving may take

@@ -66,9 +66,9 @@ def list_(
       drawloom runs list --status failed
       drawloom runs list --chain late-orders --limit 100 --json
     """
-    from drawloom.cli import shapes
     from drawloom.cli.looking import print_runs
     from drawloom.cli.terminal import print_json
+    from drawloom.project import shapes
 
     options = options_for(project_of(project), project, state)
     with store_of(project, state) as store:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from drawloom.cli.shapes import instant
 from drawloom.cli.terminal import print_table, say
+from drawloom.project.shapes import instant
 
 if TYPE_CHECKING:
     from drawloom.project import Project

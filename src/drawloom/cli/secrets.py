@@ -197,9 +197,9 @@ def log(
     For example:
       drawloom secrets log
     """
-    from drawloom.cli.shapes import instant
     from drawloom.cli.terminal import instant as local
     from drawloom.cli.terminal import print_json, print_table
+    from drawloom.project.shapes import instant
 
     found = project_of(project)
     changes = found.vault.store.audited(found.secrets.principal, limit)

@@ -34,8 +34,8 @@ def list_(
       drawloom tools list
       drawloom tools list csv
     """
-    from drawloom.cli import shapes
     from drawloom.cli.terminal import print_json, print_table, say
+    from drawloom.project import shapes
 
     every = list(project_of(project).catalogue.tools())
     found = [tool for tool in every if word is None or _has(tool, word.lower())]
@@ -65,8 +65,8 @@ def show(tool: ToolName, /, *, json: AsJson = False, project: ProjectFolder = No
     For example:
       drawloom tools show core.aggregate
     """
-    from drawloom.cli import shapes
     from drawloom.cli.terminal import print_json, print_lines
+    from drawloom.project import shapes
 
     found = project_of(project).catalogue.find(tool)
     if json:
