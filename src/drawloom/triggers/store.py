@@ -9,15 +9,15 @@ is acknowledged: the start key makes a second start give the first run.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-from drawloom.db import connect_writer, queries
+from drawloom.db import changing, connect_writer, queries
 from drawloom.errors import ValueInvalid
 from drawloom.triggers.due import Decisions, State, due
 from drawloom.triggers.reading import name_of, schedule_of
@@ -257,17 +257,9 @@ class Schedules:
     def _rows(self, query: str, *given: Any) -> list[Any]:
         return self._db.execute(_SQL[query], given).fetchall()
 
-    @contextmanager
-    def _changing(self) -> Iterator[None]:
+    def _changing(self) -> AbstractContextManager[None]:
         """All of a change is kept, or nothing; another process that changes waits."""
-        self._db.execute("begin immediate")
-        try:
-            yield
-            self._db.execute("commit")
-        except BaseException:
-            if self._db.in_transaction:
-                self._db.execute("rollback")
-            raise
+        return changing(self._db)
 
 
 @lru_cache(maxsize=4096)
