@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -94,6 +95,15 @@ def test_from_the_first_start_to_the_last_word(folder: Path) -> None:
         assert "nobody yet" not in said
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0
+
+
+def test_what_it_needs_and_is_not_there_is_named(folder: Path) -> None:
+    code = "import sys; sys.modules['uvicorn'] = None; from drawloom.cli import main; sys.exit(main())"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "serve"],
+        cwd=folder, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert (done.returncode, "drawloom[server]" in done.stderr) == (2, True), done.stderr
 
 
 def test_a_port_that_is_taken_is_named(folder: Path) -> None:

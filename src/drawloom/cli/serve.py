@@ -8,6 +8,7 @@ from cyclopts import Parameter
 
 from drawloom.cli import codes
 from drawloom.cli.options import ProjectFolder, StateFolder, project_of
+from drawloom.errors import ValueInvalid
 
 
 def serve(
@@ -35,7 +36,12 @@ def serve(
     import gc
 
     from drawloom.cli.terminal import say
-    from drawloom.server.serving import Place, serve
+
+    try:
+        from drawloom.server.serving import Place, serve
+    except ModuleNotFoundError as exc:
+        told = f"{exc.name} is not installed: pip install 'drawloom[server]'"
+        raise ValueInvalid(told) from None
 
     gc.freeze()  # what is loaded by now stays
     asyncio.run(serve(project_of(project), Place(host, port, name), state, say))
