@@ -159,3 +159,20 @@ async def test_who_follows_is_let_go_when_the_server_ends(served: Served) -> Non
         await asyncio.wait([following], timeout=0)
     served.app.state.live.stop()
     assert (await following)[-1]["data"]["status"] == "waiting"
+
+
+async def test_who_may_no_longer_is_told_no_more(served: Served) -> None:
+    run = (await served("POST", "/runs", json={"chain": "waiting"})).json["run"]
+    await ended(served, run)
+    headers = {"Authorization": f"Bearer {await served.token(Role.OWNER)}"}
+    told: list[str] = []
+    async with served.session.get(f"{served.url}/runs/{run}/live", headers=headers) as got:
+        async for block in blocks(got):
+            if block.get("event") != "run":
+                continue
+            told.append(block["data"]["status"])
+            assert served.owner is not None
+            [token] = served.access.tokens.listed(served.owner)
+            served.access.tokens.revoke(served.owner, token.id)
+            await served.studio.engine.cancel(run)
+    assert told == ["waiting"]

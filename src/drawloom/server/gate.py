@@ -12,6 +12,7 @@ from typing import Any, Final
 from fastapi import Depends, Request, Response
 
 from drawloom.access import HOME, Access, Action, Aside, Origin, Principal, Shown
+from drawloom.errors import AccessRefused
 from drawloom.server.problems import Problem
 
 COOKIE: Final = "drawloom_session"
@@ -82,3 +83,13 @@ def may(action: Action) -> Any:
 def signed_in() -> Any:
     """The same for what takes no right but to be somebody."""
     return Depends(somebody)
+
+
+async def still_may(request: Request, who: Principal, action: Action) -> bool:
+    """Whether somebody who was let in still may: for answers that last."""
+    gate: Gate = request.app.state.gate
+    try:
+        await asyncio.to_thread(gate.access.require, who, action, HOME)
+    except AccessRefused:
+        return False
+    return True

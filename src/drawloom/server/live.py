@@ -8,7 +8,7 @@ who listens: facts only say that there is something new to read.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 
 from fastapi.sse import ServerSentEvent
@@ -41,14 +41,21 @@ class Live:
         for heard in self._listeners.get(getattr(fact, "run", ""), ()):
             heard.set()
 
-    async def follow(self, studio: Studio, run: str, after: int) -> AsyncIterator[ServerSentEvent]:
-        """The events of a run behind the number *after*, until it is over."""
+    async def follow(
+        self, studio: Studio, run: str, after: int, may: Callable[[], Awaitable[bool]]
+    ) -> AsyncIterator[ServerSentEvent]:
+        """The events of a run behind the number *after*, until it is over.
+
+        Before each look *may* says whether whoever listens still may.
+        """
         heard = asyncio.Event()
         self._listeners.setdefault(run, set()).add(heard)
         self.count += 1
         try:
             while True:
                 heard.clear()
+                if not await may():
+                    return
                 record, events = await studio.stored(partial(_read, run, after))
                 for event in events:
                     after = event.seq

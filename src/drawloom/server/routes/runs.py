@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from drawloom.access import Action, Principal
 from drawloom.drivers.embedded.store import RunRecord
 from drawloom.project import shapes
-from drawloom.server.gate import may
+from drawloom.server.gate import may, still_may
 from drawloom.server.live import MOST_LISTENERS, Live
 from drawloom.server.problems import Problem, missing
 from drawloom.server.studio import Studio, Wanted
@@ -176,6 +176,7 @@ async def events(
 
 @router.get("/{id}/live", response_class=EventSourceResponse)
 async def live(
+    request: Request,
     who: Annotated[Principal, may(Action.RUNS_READ)],
     following: Annotated[Live, Depends(_live)],
     studio: Served,
@@ -183,7 +184,11 @@ async def live(
     last: Annotated[int, Header(alias="Last-Event-ID", ge=0)] = 0,
 ) -> AsyncIterator[ServerSentEvent]:
     """A run as it happens: `event` for each event of its journal, `run` for how it stands."""
-    async for event in following.follow(studio, record.id, last):
+
+    async def still() -> bool:
+        return await still_may(request, who, Action.RUNS_READ)
+
+    async for event in following.follow(studio, record.id, last, still):
         yield event
 
 
