@@ -9,6 +9,7 @@ from typing import Any
 from tests.server.conftest import Served
 
 from drawloom.access.principal import Role
+from drawloom.project import Project, connecting
 
 
 async def ended(served: Served, run: str) -> Any:
@@ -176,3 +177,16 @@ async def test_who_may_no_longer_is_told_no_more(served: Served) -> None:
             served.access.tokens.revoke(served.owner, token.id)
             await served.studio.engine.cancel(run)
     assert told == ["waiting"]
+
+
+async def test_a_connection_that_came_after_the_start_can_be_bound(served: Served) -> None:
+    folder = served.studio.project.folder
+    text = "chain: tables\nconnections: {shop: sqlite}\nsteps:\n"
+    text += '  one: {use: sqlite.query, on: shop, with: {sql: "SELECT 1 AS a"}}\n'
+    (folder / "tables.yaml").write_text(text)
+    wanted = {"chain": "tables", "bindings": {"shop": "late"}}
+    assert (await served("POST", "/runs", json=wanted)).status == 404
+    connecting.add(Project.find(folder), "late", "sqlite", {"path": "late.sqlite"}, {})
+    started = await served("POST", "/runs", json=wanted)
+    assert started.status == 201, started.text
+    assert (await ended(served, started.json["run"]))["status"] == "succeeded"

@@ -77,6 +77,7 @@ class Studio:
     def _planned(
         self, chain: Chain, bindings: Mapping[str, str]
     ) -> tuple[Plan, Mapping[str, str]]:
+        self.project.forget()  # others may have been added to the vault meanwhile
         # A connection is one that is kept here: nobody gives one on the spot over HTTP.
         named = [f"{slot}={name}" for slot, name in bindings.items()]
         for name in bindings.values():

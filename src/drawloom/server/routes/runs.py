@@ -103,6 +103,16 @@ def _live(request: Request) -> Live:
 Known = Annotated[RunRecord, Depends(_known)]
 
 
+async def _going(record: Known) -> RunRecord:
+    """A run that is not over yet."""
+    if record.over:
+        raise Problem(409, "run-over", f"run {record.id} is over: it has {record.status}")
+    return record
+
+
+Going = Annotated[RunRecord, Depends(_going)]
+
+
 @router.post("", status_code=201)
 async def start(
     who: Annotated[Principal, may(Action.RUNS_START)],
@@ -196,11 +206,10 @@ async def live(
 async def cancel(
     who: Annotated[Principal, may(Action.RUNS_CANCEL)],
     studio: Served,
-    record: Known,
+    record: Going,
     asked: Cancel,
 ) -> dict[str, str]:
     """Ask a run to stop; its clean-up steps still run."""
-    _refuse_over(record)
     await studio.engine.cancel(record.id, asked.reason)
     return {"run": record.id}
 
@@ -209,11 +218,10 @@ async def cancel(
 async def signal(
     who: Annotated[Principal, may(Action.RUNS_ANSWER)],
     studio: Served,
-    record: Known,
+    record: Going,
     sent: Signal,
 ) -> dict[str, str]:
     """Send a signal to a run; answered once it is durable."""
-    _refuse_over(record)
     await studio.engine.signal(record.id, sent.name, sent.payload)
     return {"run": record.id}
 
@@ -222,11 +230,10 @@ async def signal(
 async def answer(
     who: Annotated[Principal, may(Action.RUNS_ANSWER)],
     studio: Served,
-    record: Known,
+    record: Going,
     given: Answer,
 ) -> dict[str, str]:
     """Answer what a step asks, under one's own name; answered once it is durable."""
-    _refuse_over(record)
     await studio.engine.approve(
         record.id, given.step, who.name, given.approve, given.answers, given.comment
     )
@@ -237,15 +244,9 @@ async def answer(
 async def resolve(
     who: Annotated[Principal, may(Action.RUNS_RESOLVE)],
     studio: Served,
-    record: Known,
+    record: Going,
     said: Outcome,
 ) -> dict[str, str]:
     """Say how a call ended whose outcome nobody knows, or have it made again."""
-    _refuse_over(record)
     await studio.engine.resolve(record.id, said.call, said.outcome, said.output, said.message)
     return {"run": record.id}
-
-
-def _refuse_over(record: RunRecord) -> None:
-    if record.over:
-        raise Problem(409, "run-over", f"run {record.id} is over: it has {record.status}")

@@ -10,9 +10,8 @@ import asyncio
 import base64
 import binascii
 from collections.abc import AsyncIterator
-from contextlib import AbstractContextManager, asynccontextmanager
 from hashlib import sha256
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
@@ -24,13 +23,13 @@ from drawloom.connectors.databases.mongodb.values import documents as read_docum
 from drawloom.connectors.databases.mongodb.values import from_bson, to_bson
 from drawloom.errors import invalid
 from drawloom.sdk import Chunk, Context, Json, Row, Stream, TypedDict
+from drawloom.sdk.blocking import in_thread
 
 if TYPE_CHECKING:
     from gridfs.asynchronous import AsyncGridFSBucket
 
     from drawloom.connectors.databases.mongodb.client import Client
 
-T = TypeVar("T")
 Name = Annotated[str, Field(min_length=1, max_length=1_000, description="The file's name.")]
 Bucket = Annotated[str, Field(min_length=1, description="The bucket, which names collections.")]
 Revision = Annotated[
@@ -97,7 +96,7 @@ async def gridfs_upload_file(
     bucket: Bucket = "fs",
 ) -> Stored:
     """Store a file of the connection's folder, of any size, exactly once."""
-    async with _in_thread(client.folder.open(path)) as file:
+    async with in_thread(client.folder.open(path)) as file:
         pieces = _pieces(file)
         return await _upload(client, name or path, pieces, context.key, metadata, bucket)
 
@@ -150,7 +149,7 @@ async def gridfs_download_file(
     """
     found = await described(client, bucket, name, revision)
     source = await _bucket(client, bucket).open_download_stream(found["_id"])
-    async with _in_thread(client.folder.replace(path)) as file:
+    async with in_thread(client.folder.replace(path)) as file:
         while piece := await source.readchunk():
             await asyncio.to_thread(file.write, piece)
     return _stored(found)
@@ -307,16 +306,3 @@ async def _decoded_pieces(pieces: Stream[str]) -> AsyncIterator[bytes]:
     async for piece in pieces:
         yield decoded(piece, f"pieces[{number}]")
         number += 1
-
-
-@asynccontextmanager
-async def _in_thread(manager: AbstractContextManager[T]) -> AsyncIterator[T]:
-    """A context that blocks (opening, syncing to disk), entered and left off the event loop."""
-    inner = await asyncio.to_thread(manager.__enter__)
-    try:
-        yield inner
-    except BaseException as exc:
-        if not await asyncio.to_thread(manager.__exit__, type(exc), exc, exc.__traceback__):
-            raise
-    else:
-        await asyncio.to_thread(manager.__exit__, None, None, None)

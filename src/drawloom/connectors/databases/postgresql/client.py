@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from drawloom.connectors.databases.postgresql.faults import FAULTS, STANDBY
 from drawloom.connectors.databases.postgresql.server import Line, Server
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from drawloom.sdk.doors import Folder
 
 _CLOSING = 10.0  # seconds for what still runs when the client closes
+
+
+Check: TypeAlias = Callable[[list[str]], object]
 
 
 class Found(NamedTuple):
@@ -53,14 +56,17 @@ class Client:
             raise invalid("the connection has no `folder` for files; set it")
         return self._folder
 
-    async def read(self, sql: str, args: list[Json], most: int) -> Found:
+    async def read(
+        self, sql: str, args: list[Json], most: int, check: Check | None = None
+    ) -> Found:
         """Run one statement that reads, and give its first rows, *most* of them.
 
         It is a transaction of its own, and READ ONLY: the server itself refuses to write.
+        *check* is given its columns before it runs, and raises where they do not do.
         """
         pooled = await self.pool.acquire()
         try:
-            found = await _read(pooled.connection, sql, args, most)
+            found = await _read(pooled.connection, _Asked(sql, args, most, check))
         except BaseException:
             await self._give_back(pooled)
             raise
@@ -156,27 +162,36 @@ class Client:
             self.pool.release(pooled, keep=keep)
 
 
-async def _read(line: Line, sql: str, args: list[Json], most: int) -> Found:
+class _Asked(NamedTuple):
+    sql: str
+    args: list[Json]
+    most: int
+    check: Check | None
+
+
+async def _read(line: Line, asked: _Asked) -> Found:
     """Run it; once more where it was prepared long ago, and the schema may have changed since."""
     import asyncpg
 
-    known = line.statements.known(sql)
+    known = line.statements.known(asked.sql)
     if known is None:
-        return await _run(line, await line.statements.prepare(sql), args, most)
+        return await _run(line, await line.statements.prepare(asked.sql), asked)
     stale = (
         *(asyncpg.SyntaxOrAccessError, asyncpg.FeatureNotSupportedError),
         *(asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError),
     )
     try:
-        return await _run(line, known, args, most)
+        return await _run(line, known, asked)
     except stale:
-        line.statements.forget(sql)
-    return await _run(line, await line.statements.prepare(sql), args, most)
+        line.statements.forget(asked.sql)
+    return await _run(line, await line.statements.prepare(asked.sql), asked)
 
 
-async def _run(line: Line, statement: Prepared, args: list[Json], most: int) -> Found:
-    values = await statement.bound(line.connection, args)
-    return Found(statement, await statement.fetch(values, most))
+async def _run(line: Line, statement: Prepared, asked: _Asked) -> Found:
+    if asked.check is not None:
+        asked.check(statement.columns)
+    values = await statement.bound(line.connection, asked.args)
+    return Found(statement, await statement.fetch(values, asked.most))
 
 
 @asynccontextmanager

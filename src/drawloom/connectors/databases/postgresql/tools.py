@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
@@ -59,9 +60,9 @@ async def query(
     error; `truncated` is true only where more rows than `limit` were there.
     """
     most = client.settings.max_rows if limit is None else limit
-    found = await client.read(sql, args or [], most + 1)
-    form = shaping(shape, key, found.statement.columns)
-    return await rows_of(*found, most, limit is not None, form)
+    form = partial(shaping, shape, key)
+    found = await client.read(sql, args or [], most + 1, check=form)
+    return await rows_of(*found, most, limit is not None, form(found.statement.columns))
 
 
 @connector.tool(effect="read", encoded=True)

@@ -257,3 +257,10 @@ async def test_cancelling_stops_the_statement_and_frees_the_connection(t, tool, 
     assert await t.value("SELECT 1") == 1
     assert await watcher.fetchval(active, database) == 0
     await watcher.close()
+
+
+async def test_a_shape_that_cannot_be_is_refused_before_the_query_runs(t):
+    sql = "SELECT 1 / (SELECT 0) AS a, 2 AS b"  # to run it is an error of its own
+    for given in ({"shape": "column"}, {"shape": "keyed", "key": "c"}):
+        failure = await t.failure("query", sql=sql, **given)
+        assert (failure.kind, "division" in failure.message) == (FailureKind.INVALID, False)
